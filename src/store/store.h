@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// store/store.h: what must survive the process, in verbs of the domain.
+// The store sees bytes, ids, times and states; what the bytes mean is its callers' business. Memory
+// (the model), SQLite (one process, one file) and later PostgreSQL (several nodes) keep one contract,
+// held by one test suite.
+//
+// Atomicity   A Commit happens whole or not at all.
+// Durability  When `done` says success, the commit is on disk (memory: in memory) and every later read
+//             in this process sees it.
+// Order       Commits of one run are written in the order in which they were given.
+// Isolation   A read sees one moment; nothing of a commit before all of it.
+// Failure     kConflict, kResourceExhausted and kUnavailable mean: not written. kOutcomeUnknown: it may
+//             have been; read again. If the disk's sync fails the process stops (DESIGN.md, promise 1).
+// Threads     Every verb may be called from any thread. Reads block briefly (never on a commit).
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/id.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace avow::store {
+
+enum class RunStatus : std::uint8_t { kRunning = 1, kCompleted = 2, kFailed = 3, kCancelled = 4 };
+
+/// The narrow row of a run: what lists, recovery and timers need without reading its journal.
+struct RunRow {
+  RunId id;
+  TenantId tenant;
+  std::uint64_t version = 0;  ///< Commits so far, from 1.
+  RunStatus status = RunStatus::kRunning;
+  std::optional<WorkflowId> workflow;
+  std::optional<AgentId> agent;
+  Time created_at;
+  std::optional<Time> wake_at;  ///< Its earliest timer; none when terminal.
+  /// Waits for somebody else (a task, a timer): not resumed at start, only by its timer or an input.
+  bool is_parked = false;
+  std::string summary;  ///< Opaque: what a list shows of the run.
+};
+
+/// A piece of a run's journal or contents: opaque bytes that come back exactly, keyed by the first
+/// seq they belong to.
+struct Segment {
+  std::uint32_t first_seq = 0;  ///< From 1.
+  std::uint32_t count = 0;      ///< Events in it.
+  std::string bytes;
+};
+
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+/// One transition of one run.
+struct RunChange {
+  RunRow row;                           ///< The row after it; row.version = expected_version + 1.
+  std::uint64_t expected_version = 0;   ///< 0: the run must not exist.
+  std::optional<Segment> journal;       ///< Appended; first_seq follows the last.
+  std::optional<Segment> contents;      ///< Appended; at most one per journal segment.
+  std::optional<std::string> plan;      ///< Stored once, at creation, where it is not a shared plan.
+  Labels labels;                        ///< Stored once, at creation.
+};
+
+/// Kinds of record. The numbers are in stores; never reuse one.
+enum class RecordKind : std::uint8_t { kTenant = 1, kApiKey = 2, kWorkflow = 3, kAgent = 4, kTool = 5 };
+
+/// Something defined through the API and changed now and then: a tenant, key, workflow, agent or tool.
+struct Record {
+  RecordKind kind = RecordKind::kTenant;
+  TenantId tenant;  ///< All zero for the deployment's own.
+  Id id;
+  /// Unique within the kind, all tenants together; put the tenant in where it is meant per tenant.
+  std::string unique_key;
+  std::string name;    ///< Filter of lists.
+  std::string status;  ///< Filter of lists.
+  std::uint64_t version = 0;
+  std::string body;  ///< Opaque.
+};
+
+struct RecordChange {
+  Record record;                       ///< record.version = expected_version + 1.
+  std::uint64_t expected_version = 0;  ///< 0: it must not exist.
+  bool erase = false;                  ///< Removes it; only kind, id and expected_version count.
+};
+
+/// An agent's step that waits for a worker.
+struct TaskRow {
+  TaskId id;
+  TenantId tenant;
+  AgentId agent;
+  RunId run;
+  std::string step;
+  std::uint32_t attempt = 1;
+  Time created_at;
+  std::optional<Time> lease_expires_at;  ///< Absent: free.
+  std::string lease_token_hash;          ///< SHA-256; empty: free.
+};
+
+struct TaskChange {
+  TaskRow row;  ///< Inserted or replaced.
+  bool erase = false;  ///< Removed; only row.id counts.
+};
+
+/// The kept answer of a request with an Idempotency-Key.
+struct IdempotentAnswer {
+  std::string key;          ///< 32 bytes: SHA-256 over tenant, caller, method, path and key.
+  std::string body_digest;  ///< 32 bytes: SHA-256 of the request's body.
+  std::string answer;       ///< Opaque.
+  Time expires_at;
+};
+
+/// What is written together.
+struct Commit {
+  std::optional<RunChange> run;
+  std::vector<RecordChange> records;
+  std::vector<TaskChange> tasks;
+  std::optional<IdempotentAnswer> answer;
+
+  /// An estimate of the bytes held while it waits; the commit queue is bounded by their sum.
+  [[nodiscard]] std::size_t bytes() const;
+};
+
+/// A run with everything that was written of it.
+struct RunRecord {
+  RunRow row;
+  std::optional<std::string> plan;
+  Labels labels;
+  std::vector<Segment> journal;   ///< By first_seq.
+  std::vector<Segment> contents;  ///< By first_seq.
+};
+
+struct RunQuery {
+  TenantId tenant;
+  std::optional<RunStatus> status;
+  std::optional<WorkflowId> workflow;
+  std::optional<AgentId> agent;
+  std::optional<Time> created_after;   ///< Exclusive.
+  std::optional<Time> created_before;  ///< Exclusive.
+  Labels labels;                       ///< All of them.
+  std::optional<RunId> before;         ///< Page: older than this one.
+  std::size_t limit = 50;
+};
+
+struct RecordQuery {
+  RecordKind kind = RecordKind::kTenant;
+  TenantId tenant;
+  std::optional<std::string> name;
+  std::optional<std::string> status;
+  std::optional<Id> before;  ///< Page: smaller ids than this one.
+  std::size_t limit = 50;
+};
+
+class Store {
+ public:
+  using Done = std::function<void(Result<void>)>;
+  virtual ~Store() = default;
+
+  /// Writes `commit`; calls `done` once, on a thread of the store's, after it is durable or refused.
+  /// `done` must not block. Never waits for the disk itself.
+  /// Errors, through `done`: kConflict           another version, an id or unique_key that is taken, or an
+  ///                                             answer that is kept already
+  ///                         kResourceExhausted  the queue or the disk is full: not written
+  ///                         kUnavailable        the store is stopping, or cannot be reached: not written
+  ///                         kOutcomeUnknown     the answer of the database was lost
+  virtual void commit(Commit commit, Done done) = 0;
+
+  /// Errors of all reads: kNotFound where one thing is named, kCorruption, kUnavailable.
+  virtual Result<RunRow> get_run(RunId id) = 0;
+  virtual Result<RunRecord> read_run(RunId id) = 0;
+  /// Journal segments that hold events after `after_seq`, oldest first.
+  virtual Result<std::vector<Segment>> read_journal(RunId id, std::uint32_t after_seq, std::size_t limit) = 0;
+  /// Newest first (by id).
+  virtual Result<std::vector<RunRow>> list_runs(const RunQuery& query) = 0;
+  /// Runs that are neither terminal nor parked, by id, after `after`.
+  virtual Result<std::vector<RunRow>> active_runs(std::optional<RunId> after, std::size_t limit) = 0;
+  /// Runs that are not terminal and have a timer, by (wake_at, id), after that pair.
+  struct TimerRow {
+    Time wake_at;
+    RunId run;
+    TenantId tenant;
+    auto operator<=>(const TimerRow&) const = default;
+  };
+  virtual Result<std::vector<TimerRow>> timers(std::optional<TimerRow> after, std::size_t limit) = 0;
+
+  virtual Result<Record> get_record(RecordKind kind, Id id) = 0;
+  virtual Result<Record> find_record(RecordKind kind, std::string_view unique_key) = 0;
+  /// Newest first (by id).
+  virtual Result<std::vector<Record>> list_records(const RecordQuery& query) = 0;
+
+  /// Tasks by id, oldest first, after `after`.
+  virtual Result<std::vector<TaskRow>> tasks(std::optional<TaskId> after, std::size_t limit) = 0;
+  virtual Result<TaskRow> get_task(TaskId id) = 0;
+
+  /// The kept answer of that key; kNotFound also where it has expired at `now`.
+  virtual Result<IdempotentAnswer> find_answer(std::string_view key, Time now) = 0;
+  /// Removes answers that expired before `now`, at most `limit`; says how many.
+  virtual Result<std::size_t> drop_expired_answers(Time now, std::size_t limit) = 0;
+
+  /// Facts of the deployment ("origin", ...), written once at init. Errors of put: kConflict (other value).
+  virtual Result<std::string> get_meta(std::string_view name) = 0;
+  virtual Result<void> put_meta(std::string_view name, std::string_view value) = 0;
+
+  /// Whether it can be written now; the error says why not. For /health/ready.
+  virtual Result<void> health() = 0;
+  struct Figures {
+    std::uint64_t commits = 0;       ///< Transitions asked for and written.
+    std::uint64_t transactions = 0;  ///< Groups of them; one sync each.
+    std::size_t queue_bytes = 0;     ///< Waiting now.
+  };
+  virtual Figures figures() = 0;
+
+  /// Writes what is waiting, answers it, and refuses more. Idempotent; call it before destruction.
+  virtual void stop() = 0;
+};
+
+}  // namespace avow::store
