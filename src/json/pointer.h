@@ -9,7 +9,8 @@ namespace avow::json {
 std::string join(std::string_view pointer, std::string_view token);
 std::string join(std::string_view pointer, std::size_t index);
 
-/// The tokens of `pointer`, unescaped. Errors: kInvalidArgument (no leading "/", "~" without 0 or 1)
+/// The tokens of `pointer`, unescaped. Errors: kInvalidArgument (no leading "/", "~" without 0 or
+/// 1)
 Result<std::vector<std::string>> tokens(std::string_view pointer);
 
 /// The value at `pointer` ("" is the whole); null pointer if there is none or it is ill formed.

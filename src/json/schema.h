@@ -25,8 +25,8 @@ struct SchemaOptions {
 
 class Schema {
  public:
-  /// Compiles `schema` (an object or a boolean). Patterns are ECMA-262 translated to RE2; one that RE2
-  /// cannot express (backreferences, look-around) is refused. Unknown keywords are annotations.
+  /// Compiles `schema` (an object or a boolean). Patterns are ECMA-262 translated to RE2; one that
+  /// RE2 cannot express (backreferences, look-around) is refused. Unknown keywords are annotations.
   /// `faults` receives what was wrong. Errors: kInvalidArgument (the first fault)
   static Result<Schema> compile(const Value& schema, const SchemaOptions& options = {},
                                 std::vector<SchemaFault>* faults = nullptr);

@@ -10,13 +10,19 @@ constexpr std::size_t kLinearMax = 16;
 
 std::string_view type_name(Type type) {
   switch (type) {
-    case Type::kNull: return "null";
-    case Type::kBool: return "boolean";
+    case Type::kNull:
+      return "null";
+    case Type::kBool:
+      return "boolean";
     case Type::kInt:
-    case Type::kDouble: return "number";
-    case Type::kString: return "string";
-    case Type::kArray: return "array";
-    case Type::kObject: return "object";
+    case Type::kDouble:
+      return "number";
+    case Type::kString:
+      return "string";
+    case Type::kArray:
+      return "array";
+    case Type::kObject:
+      return "object";
   }
   return "null";
 }
@@ -115,13 +121,19 @@ bool Value::operator==(const Value& other) const {
   }
   if (type() != other.type()) return false;
   switch (type()) {
-    case Type::kNull: return true;
-    case Type::kBool: return as_bool() == other.as_bool();
-    case Type::kString: return as_string() == other.as_string();
-    case Type::kArray: return as_array() == other.as_array();
-    case Type::kObject: return as_object() == other.as_object();
+    case Type::kNull:
+      return true;
+    case Type::kBool:
+      return as_bool() == other.as_bool();
+    case Type::kString:
+      return as_string() == other.as_string();
+    case Type::kArray:
+      return as_array() == other.as_array();
+    case Type::kObject:
+      return as_object() == other.as_object();
     case Type::kInt:
-    case Type::kDouble: break;  // compared above
+    case Type::kDouble:
+      break;  // compared above
   }
   return false;
 }
@@ -132,7 +144,8 @@ Object::Object(std::initializer_list<Member> members) {
 }
 
 Object::Object(const Object& other) : members_(other.members_) {
-  if (other.index_) index_ = std::make_unique<std::map<std::string, std::size_t, std::less<>>>(*other.index_);
+  if (other.index_)
+    index_ = std::make_unique<std::map<std::string, std::size_t, std::less<>>>(*other.index_);
 }
 
 Object& Object::operator=(const Object& other) {
@@ -179,10 +192,16 @@ void Object::set(std::string_view key, Value value) {
 }
 
 bool Object::add(std::string key, Value value) {
-  if (contains(key)) return false;
-  members_.push_back({std::move(key), std::move(value)});
+  Value* place = append(std::move(key));
+  if (place != nullptr) *place = std::move(value);
+  return place != nullptr;
+}
+
+Value* Object::append(std::string key) {
+  if (contains(key)) return nullptr;
+  members_.push_back({std::move(key), Value()});
   index_last();
-  return true;
+  return &members_.back().value;
 }
 
 void Object::erase(std::string_view key) {

@@ -34,20 +34,23 @@ inline constexpr std::int64_t kSafeIntegerMax = 9'007'199'254'740'991;
 class Value {
  public:
   Value() = default;
-  Value(std::nullptr_t) {}                                    // NOLINT(google-explicit-constructor)
-  Value(bool b) : state_(b) {}                                // NOLINT(google-explicit-constructor)
-  Value(int n) : state_(static_cast<std::int64_t>(n)) {}      // NOLINT(google-explicit-constructor)
-  Value(unsigned n) : state_(static_cast<std::int64_t>(n)) {} // NOLINT(google-explicit-constructor)
-  Value(std::int64_t n) : state_(n) {}                        // NOLINT(google-explicit-constructor)
-  Value(std::uint64_t n) : state_(static_cast<std::int64_t>(n)) {}  // NOLINT(google-explicit-constructor)
-  Value(std::string s) : state_(std::move(s)) {}              // NOLINT(google-explicit-constructor)
-  Value(std::string_view s) : state_(std::string(s)) {}       // NOLINT(google-explicit-constructor)
-  Value(const char* s) : state_(std::string(s)) {}            // NOLINT(google-explicit-constructor)
-  Value(Array a);                                             // NOLINT(google-explicit-constructor)
-  Value(Object o);                                            // NOLINT(google-explicit-constructor)
-  Value(const void*) = delete;  // or any pointer would be a bool
+  Value(std::nullptr_t) {}                                // NOLINT(google-explicit-constructor)
+  Value(bool b) : state_(b) {}                            // NOLINT(google-explicit-constructor)
+  Value(int n) : state_(static_cast<std::int64_t>(n)) {}  // NOLINT(google-explicit-constructor)
+  Value(unsigned n)
+      : state_(static_cast<std::int64_t>(n)) {}  // NOLINT(google-explicit-constructor)
+  Value(std::int64_t n) : state_(n) {}           // NOLINT(google-explicit-constructor)
+  Value(std::uint64_t n)
+      : state_(static_cast<std::int64_t>(n)) {}          // NOLINT(google-explicit-constructor)
+  Value(std::string s) : state_(std::move(s)) {}         // NOLINT(google-explicit-constructor)
+  Value(std::string_view s) : state_(std::string(s)) {}  // NOLINT(google-explicit-constructor)
+  Value(const char* s) : state_(std::string(s)) {}       // NOLINT(google-explicit-constructor)
+  Value(Array a);                                        // NOLINT(google-explicit-constructor)
+  Value(Object o);                                       // NOLINT(google-explicit-constructor)
+  Value(const void*) = delete;                           // or any pointer would be a bool
 
-  /// The number `d` in its normal form: an int where it is integral and safe. CHECKs that it is finite.
+  /// The number `d` in its normal form: an int where it is integral and safe. CHECKs that it is
+  /// finite.
   static Value number(double d);
 
   [[nodiscard]] Type type() const { return static_cast<Type>(state_.index()); }
@@ -125,6 +128,9 @@ class Object {
   void set(std::string_view key, Value value);
   /// Adds the member; false, and nothing changed, if the key is there already.
   bool add(std::string key, Value value);
+  /// Adds the member with the value null and returns its place, which holds until the next change
+  /// of this object; null pointer, and nothing changed, if the key is there already.
+  Value* append(std::string key);
   /// Removes the member if it is there.
   void erase(std::string_view key);
 
