@@ -69,6 +69,8 @@ struct Reference {
   std::size_t column = 1;
 };
 
+struct Program;  // cel/internal/program.h
+
 /// A parsed expression. Immutable; copies share it and may be used by any thread at any time.
 class Expression {
  public:
@@ -90,7 +92,6 @@ class Expression {
                                                               std::int64_t& fuel) const;
 
  private:
-  struct Program;
   explicit Expression(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
   std::shared_ptr<const Program> program_;
 };
