@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/bytes.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -85,6 +86,14 @@ std::size_t utf8_length(std::string_view text) {
   return overlong || surrogate || too_large ? 0 : n;
 }
 
+/// Whether one code point is a control character: U+0000-001F, U+007F, or U+0080-009F, which some
+/// terminals obey as well.
+bool is_control(std::string_view character) {
+  const std::uint8_t a = byte(character[0]);
+  if (character.size() == 2) return a == 0xC2 && byte(character[1]) < 0xA0;
+  return a < 0x20 || a == 0x7F;
+}
+
 }  // namespace
 
 std::string to_hex(std::string_view bytes) {
@@ -104,7 +113,8 @@ Result<std::string> from_hex(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); i += 2) {
     const int high = hex_digit(text[i]);
     const int low = hex_digit(text[i + 1]);
-    if (high < 0 || low < 0) return failure(Code::kInvalidArgument, "character that is no hex digit");
+    if (high < 0 || low < 0)
+      return failure(Code::kInvalidArgument, "character that is no hex digit");
     bytes += static_cast<char>(high << 4 | low);
   }
   return bytes;
@@ -156,7 +166,7 @@ std::string shown(std::string_view text, std::size_t characters_max) {
   for (std::size_t n = 0; !text.empty(); ++n) {
     if (n == characters_max) return out + "...";
     const std::size_t length = utf8_length(text);
-    if (length == 0 || (length == 1 && (byte(text[0]) < 0x20 || text[0] == 0x7F))) {
+    if (length == 0 || is_control(text.substr(0, length))) {
       out += '?';
     } else {
       out += text.substr(0, length);

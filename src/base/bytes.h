@@ -37,11 +37,12 @@ Result<std::string> from_base64url(std::string_view text);
 /// length needs (43 for 32 bytes).
 std::string to_base62(std::string_view bytes);
 
-/// Whether `text` is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF).
+/// Whether `text` is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most
+/// U+10FFFF).
 bool is_utf8(std::string_view text);
 
-/// `text` cut to at most `characters_max` code points, with "..." behind where something is missing.
-/// Bytes that are not UTF-8 and control characters become '?': safe to show in a message.
+/// `text` cut to at most `characters_max` code points, with "..." behind where something is
+/// missing. Bytes that are not UTF-8 and control characters become '?': safe to show in a message.
 std::string shown(std::string_view text, std::size_t characters_max = 64);
 
 /// Compares in a time that depends on the lengths only.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// base/check.h: invariants, on in release too. A crash is the safe answer: recovery is tested daily.
+// base/check.h: invariants, on in release too. A crash is the safe answer: recovery is tested
+// daily.
 #pragma once
 
 namespace avow {

@@ -105,7 +105,7 @@ Id make_id(Time now, const std::array<std::uint8_t, 8>& random) {
   for (const std::uint8_t byte : random) bits = bits << 8 | byte;
   const auto ms = static_cast<std::uint64_t>(now.time_since_epoch().count());
   Id id;
-  id.high = ms << 16 | 0x7000 | (bits >> 52);                                // version 7, 12 bits
+  id.high = ms << 16 | 0x7000 | (bits >> 52);  // version 7, 12 bits
   id.low = (std::uint64_t{2} << 62) | ((bits << 12 >> 2) >> kLowZeroBits << kLowZeroBits);
   return id;
 }

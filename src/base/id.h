@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// base/id.h: the one kind of identifier, 128 bits, with its two renderings (CONTRACT.md, section 1).
-// A UUID (RFC 9562) and a ULID of the same bits: ids made here are UUIDv7, whose first 48 bits are
-// the ULID's time. Pure values; safe from any thread.
+// base/id.h: the one kind of identifier, 128 bits, with its two renderings (CONTRACT.md, section
+// 1). A UUID (RFC 9562) and a ULID of the same bits: ids made here are UUIDv7, whose first 48 bits
+// are the ULID's time. Pure values; safe from any thread.
 #pragma once
 #include <array>
 #include <compare>
@@ -34,9 +34,9 @@ struct Id {
 /// can carry a seq in them (DESIGN.md section 4).
 Id make_id(Time now, const std::array<std::uint8_t, 8>& random);
 
-/// Reads a UUID (any version), or a ULID (any case, I and L as 1, O as 0), with or without one of the
-/// prefixes `maip-orch:`, `maip-agent:`, `maip-wf:`, `maip:<8 hex>:`, `rcpt_`.
-/// Errors: kInvalidArgument  not of these forms
+/// Reads a UUID (any version), or a ULID (any case, I and L as 1, O as 0), with or without one of
+/// the prefixes `maip-orch:`, `maip-agent:`, `maip-wf:`, `maip:<8 hex>:`, `rcpt_`. Errors:
+/// kInvalidArgument  not of these forms
 Result<Id> parse_id(std::string_view text);
 
 /// An id of one kind of thing, which does not turn into another by accident.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// base/log.h: the process's own log, one line an event, to stderr. Never a secret, never content that
-// a caller, model or tool wrote. Any thread.
+// base/log.h: the process's own log, one line an event, to stderr. Never a secret, never content
+// that a caller, model or tool wrote. Any thread.
 #pragma once
 #include <spdlog/spdlog.h>
 

@@ -24,7 +24,8 @@ class AVOW_THREAD_ATTRIBUTE(capability("mutex")) Mutex {
 
 class AVOW_THREAD_ATTRIBUTE(scoped_lockable) MutexLock {
  public:
-  explicit MutexLock(Mutex& mutex) AVOW_THREAD_ATTRIBUTE(acquire_capability(mutex)) : mutex_(mutex) {
+  explicit MutexLock(Mutex& mutex) AVOW_THREAD_ATTRIBUTE(acquire_capability(mutex))
+      : mutex_(mutex) {
     mutex_.lock();
   }
   ~MutexLock() AVOW_THREAD_ATTRIBUTE(release_capability()) { mutex_.unlock(); }

@@ -112,16 +112,16 @@ Error failure(Code code, fmt::format_string<Args...> format, Args&&... args) {
 #define AVOW_JOIN_(a, b) a##b
 #define AVOW_JOIN(a, b) AVOW_JOIN_(a, b)
 
-/// `ASSIGN_OR_RETURN(const auto run, store.get_run(id));` returns the error, or goes on with the value.
-/// Uses `return`, so it does not compile in a coroutine, on purpose (HOUSE.md 2.7).
-#define ASSIGN_OR_RETURN(declaration, ...)                             \
-  auto AVOW_JOIN(result_, __LINE__) = (__VA_ARGS__);                   \
-  if (!AVOW_JOIN(result_, __LINE__)) {                                 \
-    return AVOW_JOIN(result_, __LINE__).error();                       \
-  }                                                                    \
+/// `ASSIGN_OR_RETURN(const auto run, store.get_run(id));` returns the error, or goes on with the
+/// value. Uses `return`, so it does not compile in a coroutine, on purpose (HOUSE.md 2.7).
+#define ASSIGN_OR_RETURN(declaration, ...)           \
+  auto AVOW_JOIN(result_, __LINE__) = (__VA_ARGS__); \
+  if (!AVOW_JOIN(result_, __LINE__)) {               \
+    return AVOW_JOIN(result_, __LINE__).error();     \
+  }                                                  \
   declaration = std::move(*AVOW_JOIN(result_, __LINE__))
 
-#define RETURN_IF_ERROR(...)                                                         \
-  do {                                                                               \
-    if (auto result_ = (__VA_ARGS__); !result_) return result_.error();              \
+#define RETURN_IF_ERROR(...)                                            \
+  do {                                                                  \
+    if (auto result_ = (__VA_ARGS__); !result_) return result_.error(); \
   } while (false)

@@ -27,6 +27,7 @@ void SystemRng::fill(std::span<std::uint8_t> out) {
   constexpr std::size_t kBuffer = 1024;  // one system call for 32 turns
   thread_local std::array<std::uint8_t, kBuffer> buffer;
   thread_local std::size_t used = kBuffer;
+  if (out.empty()) return;  // its pointer may be null, which memcpy must not see
   if (out.size() > kBuffer) return from_kernel(out.data(), out.size());
   if (used + out.size() > kBuffer) {
     from_kernel(buffer.data(), kBuffer);

@@ -33,8 +33,8 @@ class SystemRng : public Rng {
   void fill(std::span<std::uint8_t> out) override;
 };
 
-/// Deterministic: the same seed gives the same bytes on every machine. For tests and simulations only.
-/// One thread.
+/// Deterministic: the same seed gives the same bytes on every machine. For tests and simulations
+/// only. One thread.
 class SeededRng : public Rng {
  public:
   explicit SeededRng(std::uint64_t seed) : state_(seed) {}

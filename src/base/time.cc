@@ -37,8 +37,8 @@ std::string format_time(Time time) {
 
 Result<Time> parse_time(std::string_view text) {
   const auto bad = [&] {
-    return failure(Code::kInvalidArgument, "\"{}\" is not an RFC 3339 time, as 2026-01-31T09:30:00Z",
-                   shown(text));
+    return failure(Code::kInvalidArgument,
+                   "\"{}\" is not an RFC 3339 time, as 2026-01-31T09:30:00Z", shown(text));
   };
   const int year = number(text, 0, 4);
   const int month = number(text, 5, 2);
@@ -46,12 +46,13 @@ Result<Time> parse_time(std::string_view text) {
   const int hour = number(text, 11, 2);
   const int minute = number(text, 14, 2);
   const int second = number(text, 17, 2);
-  if (text.size() < 20 || year < 0 || month < 1 || day < 1 || hour < 0 || minute < 0 || second < 0 ||
-      text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') || text[13] != ':' ||
-      text[16] != ':' || hour > 23 || minute > 59 || second > 60) {
+  if (text.size() < 20 || year < 0 || month < 1 || day < 1 || hour < 0 || minute < 0 ||
+      second < 0 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') ||
+      text[13] != ':' || text[16] != ':' || hour > 23 || minute > 59 || second > 60) {
     return bad();
   }
-  const year_month_day date(std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+  const year_month_day date(std::chrono::year(year),
+                            std::chrono::month(static_cast<unsigned>(month)),
                             std::chrono::day(static_cast<unsigned>(day)));
   if (!date.ok()) return bad();
   std::size_t at = 19;
@@ -77,8 +78,12 @@ Result<Time> parse_time(std::string_view text) {
   }
   if (at != text.size()) return bad();
   using std::chrono::minutes, std::chrono::hours, std::chrono::seconds;
-  return Time(std::chrono::sys_days(date)) + hours(hour) + minutes(minute - offset) +
-         seconds(second) + Duration(ms);
+  const Time time = Time(std::chrono::sys_days(date)) + hours(hour) + minutes(minute - offset) +
+                    seconds(second) + Duration(ms);
+  // An offset, or a leap second, can lead out of the four-digit years, which could not be written.
+  const int utc_year = static_cast<int>(year_month_day(floor<days>(time)).year());
+  if (utc_year < 0 || utc_year > 9999) return bad();
+  return time;
 }
 
 struct SystemClock::State {

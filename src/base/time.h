@@ -27,8 +27,8 @@ class Clock {
   virtual Time now() = 0;
 };
 
-/// Wall time read once, then advanced by the steady clock and slewed by at most 5 % toward wall time,
-/// so that event times never go back (DESIGN.md section 2).
+/// Wall time read once, then advanced by the steady clock and slewed by at most 5 % toward wall
+/// time, so that event times never go back (DESIGN.md section 2).
 class SystemClock : public Clock {
  public:
   SystemClock();
