@@ -18,8 +18,10 @@ struct SchemaFault {
 struct SchemaOptions {
   /// Looks up a schema document by its absolute URI without fragment; null pointer if it is not
   /// registered. The 2020-12 metaschemas are always known. Nothing is ever fetched.
-  std::function<const Value*(std::string_view uri)> registered;
-  std::int64_t fuel = 1'000'000;  ///< Work of one validation: nodes and bytes touched.
+  /// What it gives must live until compile() returns, and no longer.
+  std::function<const Value*(std::string_view uri)> registered = nullptr;
+  std::int64_t fuel =
+      1'000'000;  ///< Work of one validation; a unit is a node, or 16 bytes of text.
   std::size_t faults_max = 20;
 };
 
@@ -32,7 +34,7 @@ class Schema {
                                 std::vector<SchemaFault>* faults = nullptr);
 
   /// All faults of `instance` up to faults_max; empty if it is valid.
-  /// Errors: kResourceExhausted  the fuel ran out
+  /// Errors: kResourceExhausted  the fuel ran out, or the schema refers to itself without end
   [[nodiscard]] Result<std::vector<SchemaFault>> validate(const Value& instance) const;
 
  private:
