@@ -72,7 +72,7 @@ class Evaluator {
 
   bool select(const Value& target, std::string_view name, Value& out) {
     if (target.kind() != Kind::kMap) {
-      return fail(fmt::format("a {} has no member '{}'", kind_name(target.kind()), shown(name)));
+      return fail(fmt::format("{} has no member '{}'", kind_name(target.kind()), shown(name)));
     }
     const auto found = target.find(name);
     if (!found) return fail(fmt::format("no such key '{}'", shown(name)));
@@ -83,6 +83,7 @@ class Evaluator {
   /// Asks the environment for as much of the reference as it can give; `used` members are done.
   bool resolve(const Reference& reference, std::size_t& used, Value& out) {
     used = 0;
+    if (!context_.pay(reference.path.size())) return false;
     const json::Value* found = env_.find(reference.root, reference.path, used);
     if (found == nullptr) {
       std::string name = reference.root;
@@ -96,7 +97,7 @@ class Evaluator {
 
   bool select_rest(const Reference& reference, std::size_t begin, std::size_t end, Value& value) {
     for (std::size_t i = begin; i < end; ++i) {
-      if (!context_.pay(1) || !select(value, reference.path[i], value)) return false;
+      if (!select(value, reference.path[i], value)) return false;
     }
     return true;
   }
@@ -121,10 +122,16 @@ class Evaluator {
 
   bool has(const Value& target, std::string_view name, Value& out) {
     if (target.kind() != Kind::kMap) {
-      return fail(fmt::format("a {} has no members", kind_name(target.kind())));
+      return fail(fmt::format("{} has no members", kind_name(target.kind())));
     }
     out = target.find(name).has_value();
     return true;
+  }
+
+  /// A look-up compares the key with others of its length.
+  bool pay_for_key(const Value& key) {
+    const auto* text = key.get<std::string_view>();
+    return text == nullptr || context_.pay_bytes(text->size());
   }
 
   bool eval_select(const Node& node, Value& out) {
@@ -140,6 +147,7 @@ class Evaluator {
 
   bool index(const Value& target, const Value& key, Value& out) {
     if (target.kind() == Kind::kMap) {
+      if (!pay_for_key(key)) return false;
       const auto found = target.find(key);
       if (found) {
         out = *found;
@@ -205,7 +213,7 @@ class Evaluator {
   bool eval_bool(std::uint32_t at, Value& out) {
     if (!eval(at, out)) return false;
     if (out.is<bool>()) return true;
-    return fail(fmt::format("expected a bool, found a {}", kind_name(out.kind())));
+    return fail(fmt::format("expected bool, found {}", kind_name(out.kind())));
   }
 
   bool eval_conditional(const Node& node, Value& out) {
@@ -244,6 +252,7 @@ class Evaluator {
   bool in(const Value& element, const Value& collection, Value& out) {
     const Kind kind = collection.kind();
     if (kind == Kind::kMap) {
+      if (!pay_for_key(element)) return false;
       out = collection.find(element).has_value();
       return true;
     }
@@ -395,13 +404,16 @@ class Evaluator {
       }
       const Kind kind = entries[i].first.kind();
       if (kind != Kind::kString && kind != Kind::kInt && kind != Kind::kBool) {
-        return fail(fmt::format("a {} cannot be a key", kind_name(kind)));
+        return fail(fmt::format("{} cannot be a key", kind_name(kind)));
       }
     }
     return keep_map(std::move(entries), out);
   }
 
   bool keep_map(std::vector<std::pair<Value, Value>> entries, Value& out) {
+    for (const auto& entry : entries) {
+      if (!pay_for_key(entry.first)) return false;
+    }
     const Map* map = context_.arena.keep_map(std::move(entries));
     if (map == nullptr) return fail("a key stands twice in a map");
     out = map;
@@ -446,7 +458,7 @@ class Evaluator {
     if (!eval(children[0], range)) return false;
     const Kind kind = range.kind();
     if (kind != Kind::kList && kind != Kind::kMap) {
-      return fail(fmt::format("macros go over lists and maps, not over a {}", kind_name(kind)));
+      return fail(fmt::format("macros go over lists and maps, not over {}", kind_name(kind)));
     }
     const Loop loop{comprehension, range, kind == Kind::kMap, children};
     switch (comprehension.macro) {
@@ -545,8 +557,7 @@ class Evaluator {
       if (loop.comprehension.macro == Macro::kTransformMap) {
         entries.emplace_back(slots_[loop.comprehension.slot], value);
       } else if (value.kind() != Kind::kMap) {
-        return fail(
-            fmt::format("transformMapEntry() needs maps, not a {}", kind_name(value.kind())));
+        return fail(fmt::format("transformMapEntry() needs maps, not {}", kind_name(value.kind())));
       } else if (!add_entries(value, entries)) {
         return false;
       }

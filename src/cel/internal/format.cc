@@ -41,7 +41,8 @@ class Formatter {
     if (rest_.empty()) return context_.fail("format(): the format string ends inside a clause");
     const char clause = rest_[0];
     if (std::string_view("sdfexXob").find(clause) == std::string_view::npos) {
-      return context_.fail(fmt::format("format(): unknown clause '%{}'", shown(rest_, 1)));
+      return context_.fail(
+          fmt::format("format(): unknown clause '%{}'", shown(rest_.substr(0, 1))));
     }
     rest_.remove_prefix(1);
     if (next_ >= arguments_.size()) return context_.fail("format(): fewer arguments than clauses");

@@ -7,7 +7,6 @@
 #include <cmath>
 
 #include "base/bytes.h"
-#include "cel/internal/lexer.h"
 #include "json/write.h"
 
 namespace avow::cel {
@@ -58,7 +57,7 @@ std::string number_text(const Value& number) {
 std::shared_ptr<const RE2> compile_pattern(std::string_view pattern) {
   RE2::Options options;
   options.set_log_errors(false);
-  options.set_max_mem(std::int64_t{1} << 20U);
+  options.set_max_mem(std::int64_t{1} << 18U);
   return std::make_shared<const RE2>(re2::StringPiece(pattern.data(), pattern.size()), options);
 }
 
@@ -67,7 +66,9 @@ bool match(Context& context, std::span<const Value> arguments, const RE2& patter
   if (text == nullptr) return no_overload(context, "matches", arguments);
   if (!pattern.ok())
     return context.fail(fmt::format("bad pattern: {}", shown(pattern.error(), 200)));
-  if (!context.pay(text->size() / 4)) return false;  // dearer than comparing bytes
+  // RE2 is linear in the text, but at worst (no DFA) each byte visits each instruction.
+  const std::size_t instructions = static_cast<std::size_t>(pattern.ProgramSize());
+  if (!context.pay(text->size() * (1 + instructions / 64) / 8)) return false;
   out = RE2::PartialMatch(re2::StringPiece(text->data(), text->size()), pattern);
   return true;
 }
@@ -77,9 +78,12 @@ namespace {
 bool run_matches(Context& context, std::span<const Value> arguments, Value& out) {
   const auto* pattern = arguments[1].get<std::string_view>();
   if (pattern == nullptr) return no_overload(context, "matches", arguments);
-  // Compiling costs about a microsecond for each byte, far more for repetitions, up to max_mem.
-  if (!context.pay(500 + 16 * pattern->size())) return false;
-  return match(context, arguments, *compile_pattern(*pattern), out);
+  if (context.last_pattern == nullptr || context.last_pattern->pattern() != *pattern) {
+    if (!context.pay(2000 + 16 * pattern->size()))
+      return false;  // compiling takes up to a millisecond
+    context.last_pattern = compile_pattern(*pattern);
+  }
+  return match(context, arguments, *context.last_pattern, out);
 }
 
 bool run_size(Context& context, std::span<const Value> arguments, Value& out) {

@@ -18,6 +18,7 @@ struct Context {
   Arena& arena;
   Fuel& fuel;
   EvalError& error;
+  std::shared_ptr<const RE2> last_pattern = nullptr;  ///< Of matches() with a computed pattern.
 
   /// Each records why and returns false.
   bool fail(std::string message);
@@ -57,7 +58,7 @@ const Function* find_function(std::string_view name, bool member);
 /// The functions over strings, in strings.cc; find_function() searches them too.
 std::span<const Function> string_functions();
 
-/// Compiles for matches(). Never null; ask `ok()`.
+/// Compiles for matches(), to at most some 4000 instructions. Never null; ask `ok()`.
 std::shared_ptr<const RE2> compile_pattern(std::string_view pattern);
 /// x.matches(pattern) with the pattern compiled.
 bool match(Context& context, std::span<const Value> arguments, const RE2& pattern, Value& out);

@@ -10,6 +10,7 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_word_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 bool is_word(char c) { return is_word_start(c) || is_digit(c); }
 
 int hex_digit(char c) {
@@ -47,6 +48,26 @@ char simple_escape(char c) {
   }
 }
 
+/// Appends the UTF-8 form of a Unicode scalar value.
+void append_utf8(char32_t scalar, std::string& out) {
+  const auto put = [&out](char32_t byte) { out += static_cast<char>(byte); };
+  if (scalar < 0x80) {
+    put(scalar);
+  } else if (scalar < 0x800) {
+    put(0xC0U | (scalar >> 6U));
+    put(0x80U | (scalar & 0x3FU));
+  } else if (scalar < 0x10000) {
+    put(0xE0U | (scalar >> 12U));
+    put(0x80U | ((scalar >> 6U) & 0x3FU));
+    put(0x80U | (scalar & 0x3FU));
+  } else {
+    put(0xF0U | (scalar >> 18U));
+    put(0x80U | ((scalar >> 12U) & 0x3FU));
+    put(0x80U | ((scalar >> 6U) & 0x3FU));
+    put(0x80U | (scalar & 0x3FU));
+  }
+}
+
 class Lexer {
  public:
   Lexer(std::string_view source, std::vector<Token>& tokens, Fault& fault)
@@ -77,7 +98,7 @@ class Lexer {
       if (c == '\n') {
         ++line_;
         column_ = 1;
-      } else if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U) {  // not a UTF-8 continuation
+      } else if (!is_continuation(c)) {
         ++column_;
       }
     }
@@ -154,7 +175,9 @@ class Lexer {
         std::string_view("()[]{}.,?:!<>+-*/%").find(peek()) != std::string_view::npos) {
       return take_symbol(token, 1);
     }
-    return refuse(fmt::format("unexpected '{}'", shown(rest_, 1)));
+    std::size_t length = 1;
+    while (is_continuation(peek(length))) ++length;
+    return refuse(fmt::format("unexpected '{}'", shown(rest_.substr(0, length))));
   }
 
   bool take_symbol(Token& token, std::size_t length) {
@@ -303,25 +326,6 @@ bool tokenize(std::string_view source, std::vector<Token>& tokens, Fault& fault)
     return false;
   }
   return Lexer(source, tokens, fault).run();
-}
-
-void append_utf8(char32_t scalar, std::string& out) {
-  const auto put = [&out](char32_t byte) { out += static_cast<char>(byte); };
-  if (scalar < 0x80) {
-    put(scalar);
-  } else if (scalar < 0x800) {
-    put(0xC0U | (scalar >> 6U));
-    put(0x80U | (scalar & 0x3FU));
-  } else if (scalar < 0x10000) {
-    put(0xE0U | (scalar >> 12U));
-    put(0x80U | ((scalar >> 6U) & 0x3FU));
-    put(0x80U | (scalar & 0x3FU));
-  } else {
-    put(0xF0U | (scalar >> 18U));
-    put(0x80U | ((scalar >> 12U) & 0x3FU));
-    put(0x80U | ((scalar >> 6U) & 0x3FU));
-    put(0x80U | (scalar & 0x3FU));
-  }
 }
 
 }  // namespace avow::cel

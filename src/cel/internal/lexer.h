@@ -34,7 +34,4 @@ struct Token {
 /// literals, unsigned numbers and numbers out of range are faults.
 bool tokenize(std::string_view source, std::vector<Token>& tokens, Fault& fault);
 
-/// Appends the UTF-8 form of a Unicode scalar value.
-void append_utf8(char32_t scalar, std::string& out);
-
 }  // namespace avow::cel

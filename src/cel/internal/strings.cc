@@ -3,6 +3,7 @@
 // search for bytes finds whole characters.
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "cel/internal/functions.h"
 
@@ -31,6 +32,24 @@ std::size_t byte_offset(std::string_view text, std::int64_t at) {
     if (is_start(text[i]) && at-- == 0) return i;
   }
   return at == 0 ? text.size() : kNone;
+}
+
+/// Linear even at worst, unlike std::string_view::find(): both texts may be hostile and long.
+std::size_t find(std::string_view text, std::string_view part, std::size_t from = 0) {
+  if (part.empty()) return from;
+  const void* found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
+  return found == nullptr ? kNone
+                          : static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+}
+
+/// The last place of `part` that is at most `from`.
+std::size_t find_last(std::string_view text, std::string_view part, std::size_t from) {
+  if (part.size() > text.size()) return kNone;
+  text = text.substr(0, std::min(from, text.size() - part.size()) + part.size());
+  const std::string backward_text(text.rbegin(), text.rend());
+  const std::string backward_part(part.rbegin(), part.rend());
+  const std::size_t found = find(backward_text, backward_part);
+  return found == kNone ? kNone : text.size() - found - part.size();
 }
 
 /// The arguments as the strings and ints that the function wants.
@@ -83,7 +102,7 @@ bool run_test(Context& context, std::span<const Value> values, Value& out) {
   out = kTest(text, part);
   return true;
 }
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != kNone; }
+bool contains(std::string_view text, std::string_view part) { return find(text, part) != kNone; }
 bool starts_with(std::string_view text, std::string_view part) { return text.starts_with(part); }
 bool ends_with(std::string_view text, std::string_view part) { return text.ends_with(part); }
 
@@ -107,7 +126,7 @@ bool run_index_of(Context& context, std::span<const Value> values, Value& out) {
   if (!arguments.text(text) || !arguments.text(part) || !arguments.optional_int(from)) return false;
   const std::size_t offset = byte_offset(text, from);
   if (offset == kNone) return out_of_range(context, from);
-  const std::size_t found = text.find(part, offset);
+  const std::size_t found = find(text, part, offset);
   out = found == kNone ? std::int64_t{-1} : characters(text.substr(0, found));
   return true;
 }
@@ -121,7 +140,7 @@ bool run_last_index_of(Context& context, std::span<const Value> values, Value& o
   if (!arguments.optional_int(from)) return false;
   const std::size_t offset = byte_offset(text, from);
   if (offset == kNone) return out_of_range(context, from);
-  const std::size_t found = text.rfind(part, offset);
+  const std::size_t found = find_last(text, part, offset);
   out = found == kNone ? std::int64_t{-1} : characters(text.substr(0, found));
   return true;
 }
@@ -168,7 +187,7 @@ bool run_replace(Context& context, std::span<const Value> values, Value& out) {
   TextBuilder builder(context);
   std::size_t done = 0;  // bytes of `text` that are in the result
   for (std::size_t at = 0; count != 0; --count) {
-    const std::size_t found = text.find(old, at);
+    const std::size_t found = find(text, old, at);
     if (found == kNone) break;
     if (!context.pay(1) || !builder.append(text.substr(done, found - done)) ||
         !builder.append(with)) {
@@ -195,7 +214,7 @@ bool run_split(Context& context, std::span<const Value> values, Value& out) {
   while (count != 0) {
     const bool by_character = separator.empty();
     if (by_character && text.empty()) break;
-    std::size_t found = by_character ? front_length(text) : text.find(separator);
+    std::size_t found = by_character ? front_length(text) : find(text, separator);
     if (is_last() || (by_character && found == text.size())) found = kNone;
     if (!context.pay(1)) return false;
     parts.emplace_back(text.substr(0, found));
@@ -216,7 +235,7 @@ bool run_join(Context& context, std::span<const Value> values, Value& out) {
     const Value element = list.element(i);
     const auto* text = element.get<std::string_view>();
     if (text == nullptr) {
-      return context.fail(fmt::format("join() of a list with a {}", kind_name(element.kind())));
+      return context.fail(fmt::format("join() of a list with {}", kind_name(element.kind())));
     }
     if (!context.pay(1) || !builder.append(i == 0 ? "" : separator) || !builder.append(*text))
       return false;

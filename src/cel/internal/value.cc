@@ -187,7 +187,10 @@ bool equal(const Value& a, const Value& b, Fuel& fuel) {
     case Kind::kMap:
       if (a.size() != b.size()) return false;
       for (std::size_t i = 0; i < a.size(); ++i) {
-        const auto other = b.find(a.key(i));
+        const Value key = a.key(i);
+        const auto* name = key.get<std::string_view>();
+        if (name != nullptr && !fuel.take_bytes(name->size())) return false;
+        const auto other = b.find(key);
         if (!other || !equal(a.mapped(i), *other, fuel)) return false;
       }
       return true;
