@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <iostream>
 #include <map>
 #include <optional>
 

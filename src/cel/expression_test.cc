@@ -186,6 +186,7 @@ TEST(Evaluate, ReadsTheInputWithoutBuildingTheWorld) {
   EXPECT_EQ(result_of("input.list[1]", world), R"({"a":null})");
   EXPECT_EQ(result_of("steps['a-b'].result.x.y[0]", world), "7");
   EXPECT_EQ(result_of("has(steps['a-b'].result.x) && !has(steps['a-b'].result.z)", world), "true");
+  EXPECT_EQ(result_of("has(steps['a-b'].result)", world), "true") << "known to the environment";
   EXPECT_EQ(result_of("size(steps)", world), "error: unknown name 'steps'");
   EXPECT_EQ(result_of("steps.c.result", world), "error: unknown name 'steps.c.result'");
   EXPECT_EQ(result_of("input.nope", world), "error: no such key 'nope'");

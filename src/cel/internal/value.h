@@ -69,7 +69,6 @@ class Value {
   [[nodiscard]] std::optional<Value> find(const Value& key) const;
 
  private:
-  friend class Converter;
   std::variant<std::monostate, bool, std::int64_t, double, std::string_view, const List*,
                const Map*, const json::Value*, Kind>
       state_;
