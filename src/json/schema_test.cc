@@ -83,6 +83,20 @@ TEST(Schema, WhatIsNoSchemaIsRefusedWithItsPlace) {
   }
 }
 
+TEST(Schema, AReferenceMayNameAPlaceThatNoKeywordHolds) {
+  const Schema schema = compiled(R"({
+    "x-types": {"a/b": [true, {"k": {"$ref": "#/x-types/a~1b/1/n"}, "n": {"type": "null"}}]},
+    "properties": {"p": {"$ref": "#/x-types/a~1b/1/k"}, "q": {"$ref": "#/x-types/a~1b/0"},
+                   "r": {"$ref": "#/properties/s"}, "s": {"type": "string"}}})");
+  EXPECT_TRUE(accepts(schema, R"({"p": null, "q": 1, "r": "1"})"));
+  EXPECT_FALSE(accepts(schema, R"({"p": 1})"));
+  EXPECT_FALSE(accepts(schema, R"({"r": 1})"));
+  std::vector<SchemaFault> faults;
+  EXPECT_FALSE(
+      Schema::compile(parsed(R"({"$ref":"#/x/a~1b/0","x":{"a/b":[{"type":1}]}})"), {}, &faults));
+  EXPECT_EQ(faults.at(0).pointer, "/x/a~1b/0/type");
+}
+
 TEST(Schema, ASchemaThatNeverEndsIsAnError) {
   for (const char* text :
        {R"({"$ref":"#"})", R"({"$dynamicRef":"#"})", R"({"allOf":[{"$ref":"#"}]})",

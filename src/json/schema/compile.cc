@@ -330,7 +330,8 @@ class Compiler {
     const Place* parent = place_of_.at(source.root);
     Place* last = nullptr;
     std::string way;
-    for (const std::string& token : *tokens(pointer)) {
+    const auto steps = tokens(pointer);  // well formed, or there were no target
+    for (const std::string& token : *steps) {
       way = join(way, token);
       if (const auto found = place_of_.find(at(*source.root, way)); found != place_of_.end()) {
         parent = found->second;

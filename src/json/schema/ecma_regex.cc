@@ -280,12 +280,12 @@ class Translator {
     if (!high) return fail("\\u needs four hexadecimal digits");
     rest_.remove_prefix(5);
     if (*high < 0xD800 || *high > 0xDFFF) return put(*high);
-    const auto low = rest_.starts_with("\\u") ? hex(2, 4) : std::nullopt;
-    if (*high > 0xDBFF || !low || *low < 0xDC00 || *low > 0xDFFF) {
+    const unsigned low = rest_.starts_with("\\u") ? hex(2, 4).value_or(0) : 0;
+    if (*high > 0xDBFF || low < 0xDC00 || low > 0xDFFF) {
       return fail("half of a surrogate pair stands alone");
     }
     rest_.remove_prefix(6);
-    put(0x10000 + ((*high - 0xD800) << 10U) + (*low - 0xDC00));
+    put(0x10000 + ((*high - 0xD800) << 10U) + (low - 0xDC00));
   }
 
   [[nodiscard]] std::optional<unsigned> hex(std::size_t from, std::size_t count) const {
