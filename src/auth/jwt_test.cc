@@ -7,8 +7,10 @@
 #include <gtest/gtest.h>
 #include <rhonabwy.h>
 
+#include <atomic>
 #include <deque>
 #include <functional>
+#include <thread>
 
 #include "auth/jwt_signature.h"
 #include "base/bytes.h"
@@ -256,6 +258,26 @@ TEST_F(Jwt, AcceptsRs256) {
   r_jws_free(jws);
   r_jwk_free(secret);
   r_jwk_free(shown);
+}
+
+TEST_F(Jwt, ManyThreadsVerifyAtOnce) {
+  const std::string good = token_of(kHeader, claims_with(), kWithSecret);
+  const std::string also_good =
+      token_of(R"({"alg":"EdDSA","kid":"e"})", claims_with(), kWithEd25519);
+  const std::string bad = token_of(R"({"alg":"EdDSA","kid":"e"})", claims_with(), kWithSecret);
+  std::atomic<int> accepted = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 100; ++n) {
+        for (const std::string& token : {good, also_good, bad}) {
+          if (verifier_->verify(token, kNow)) ++accepted;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(accepted, 4 * 100 * 2);
 }
 
 TEST_F(Jwt, NoChangeOfATokenIsAccepted) {
