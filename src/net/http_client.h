@@ -83,7 +83,7 @@ class CurlClient : public HttpClient {
 
  private:
   class Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 /// Makes the call and waits for its end: for the command line, not for the server. Errors: as
