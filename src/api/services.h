@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// api/services.h: what the routes work with. `server` makes one and keeps all of it alive.
+#pragma once
+#include "auth/authenticator.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "connectors/outbound_runner.h"
+#include "engine/engine.h"
+#include "net/thread_pool.h"
+#include "store/store.h"
+
+namespace avow::api {
+
+class AgentDirectory;
+class WorkflowCache;
+class IdempotencyGate;
+class Metrics;
+
+struct ApiOptions {
+  std::optional<auth::RateLimit> requests_per_key;  ///< Absent: no limit.
+  bool is_metrics_open = false;                     ///< On a listener of its own.
+  std::vector<net::Cidr> trusted_proxies;           ///< Whose X-Forwarded-For counts.
+};
+
+struct Services {
+  Clock& clock;
+  Rng& rng;
+  store::Store& store;
+  engine::Engine& engine;
+  auth::Authenticator& authenticator;
+  connectors::OutboundRunner& runner;  ///< For the models and secrets that are configured.
+  AgentDirectory& agents;
+  WorkflowCache& workflows;
+  IdempotencyGate& idempotency;
+  Metrics& metrics;
+  net::ThreadPool& pool;  ///< For work that may read the store, after a Later was answered elsewhere.
+  ApiOptions options;
+};
+
+}  // namespace avow::api

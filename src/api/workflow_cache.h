@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// api/workflow_cache.h: published workflows as they are run: read once, compiled once. Any thread.
+#pragma once
+#include <list>
+#include <memory>
+#include <unordered_map>
+
+#include "base/mutex.h"
+#include "engine/engine.h"
+#include "json/schema.h"
+#include "store/store.h"
+#include "workflow/definition.h"
+
+namespace avow::api {
+
+/// A workflow record, read. Immutable.
+struct StoredWorkflow {
+  WorkflowId id;
+  TenantId tenant;
+  std::string status;  ///< draft, published or archived.
+  std::uint64_t record_version = 0;
+  workflow::Definition definition;
+  json::Value shown;  ///< The workflow object of CONTRACT.md section 2.
+  std::shared_ptr<const engine::PlanIndex> plan;  ///< Null for a draft.
+  std::optional<json::Schema> input_schema;
+  /// Agents that steps name, and whether a plan must carry agents or tools (then each run has its own).
+  std::vector<AgentId> agents;
+  bool needs_snapshot = false;
+};
+
+class WorkflowCache : public engine::PlanSource {
+ public:
+  explicit WorkflowCache(store::Store& store, std::size_t workflows_max = 1'000)
+      : store_(store), workflows_max_(workflows_max) {}
+
+  /// Errors: kNotFound, also for a workflow of another tenant; those of the store.
+  Result<std::shared_ptr<const StoredWorkflow>> get(TenantId tenant, WorkflowId id);
+  /// Call when a change of the workflow is durable.
+  void forget(WorkflowId id);
+
+  Result<std::shared_ptr<const engine::PlanIndex>> workflow_plan(WorkflowId id) override;
+
+ private:
+  Result<std::shared_ptr<const StoredWorkflow>> find(WorkflowId id);
+
+  store::Store& store_;
+  const std::size_t workflows_max_;
+  Mutex mutex_;
+  struct Entry {
+    std::shared_ptr<const StoredWorkflow> workflow;
+    std::list<WorkflowId>::iterator place;
+  };
+  std::unordered_map<WorkflowId, Entry> entries_ GUARDED_BY(mutex_);
+  std::list<WorkflowId> recent_ GUARDED_BY(mutex_);  ///< Newest first.
+  std::uint64_t forgettings_ GUARDED_BY(mutex_) = 0;  ///< What was read before one is not kept.
+};
+
+/// A workflow record to and from the store; the body is {"definition", "shown"}.
+store::RecordChange to_change(const StoredWorkflow& workflow);
+/// Errors: kCorruption
+Result<std::shared_ptr<const StoredWorkflow>> workflow_from(const store::Record& record);
+
+}  // namespace avow::api

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Outside calls: committed to, made, and what becomes of their outcomes.
+#include "engine/reactor.h"
+
+namespace avow::engine {
+namespace {
+
+std::string error_code_of(const Error& error) {
+  switch (error.code) {
+    case Code::kNotFound:
+      return "CALL_UNKNOWN_TARGET";
+    case Code::kPermissionDenied:
+      return "CALL_REFUSED";
+    default:
+      return "CALL_INVALID";
+  }
+}
+
+}  // namespace
+
+void Reactor::start_call(std::size_t i, const CallSpec& spec, json::Value facts) {
+  auto request = turn_.runner.render(state_.tenant, spec);
+  if (!request) {
+    fail_step(i, error_code_of(request.error()), request.error().message);
+    return;
+  }
+  const StepState& step = state_.steps[i];
+  Event event = begin("effect.started", step.name);
+  event.attempt = step.attempt;
+  event.data = std::move(facts);
+  event.data.set("call",
+                 step.calls.empty() ? 1 : static_cast<std::int64_t>(step.calls.back().number) + 1);
+  event.data.set("kind", call_kind_name(spec.kind));
+  commit(event, "request", std::move(*request));
+  emit(std::move(event));
+  call_again(i);
+}
+
+/// Has the last call of the step made (once more), as it was committed to.
+void Reactor::call_again(std::size_t i) {
+  const StepState& step = state_.steps[i];
+  const CallState& call = step.calls.back();
+  reaction_.calls.push_back(Call{.id = {state_.id, step.name, call.number},
+                                 .kind = call.kind,
+                                 .tenant = state_.tenant,
+                                 .attempt = step.attempt,
+                                 .request = value_of(call.request),
+                                 .deadline = step.deadline.value_or(state_.deadline),
+                                 .traceparent = state_.traceparent});
+}
+
+void Reactor::call_succeeded(std::size_t i, const CallResult& result) {
+  const StepState& step = state_.steps[i];
+  const CallState& call = step.calls.back();
+  switch (call.kind) {
+    case CallKind::kWebhook:
+      return complete_step(i, result.value);
+    case CallKind::kModel:
+      return model_answered(i, result);
+    case CallKind::kTool:
+      if (step.type == StepType::kToolCall && !state_.is_agent_run) {
+        Event event = begin("tool.called", step.name);
+        event.data.set("call", static_cast<std::int64_t>(call.number));
+        event.data.set("tool", call.tool);
+        commit(event, "output", result.value);
+        emit(std::move(event));
+        return complete_step(i, result.value);
+      }
+      return tool_answered(i, result.value);
+  }
+}
+
+void Reactor::call_failed(std::size_t i, const CallError& error) {
+  const StepState& step = state_.steps[i];
+  const bool is_inner_tool =
+      step.calls.back().kind == CallKind::kTool && step.type != StepType::kToolCall;
+  if (is_inner_tool && step.call_failures + 1 >= retry_policy(i).max_attempts) {
+    // The model asked for it, so the model hears what came of it.
+    tool_answered(
+        i, json::Object{{"error", json::Object{{"code", error.code}, {"message", error.message}}}});
+    return;
+  }
+  fail_or_retry(i, error);
+}
+
+}  // namespace avow::engine

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// How steps and runs end.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/reactor.h"
+
+namespace avow::engine {
+
+void Reactor::complete_step(std::size_t i, json::Value result) {
+  if (approximate_bytes(result) > kResultBytesMax) {
+    fail_step(i, "RESULT_TOO_LARGE",
+              fmt::format("a step's result may have {} bytes", kResultBytesMax));
+    return;
+  }
+  if (depth_of(result) > kResultDepthMax) {
+    fail_step(i, "RESULT_TOO_LARGE",
+              fmt::format("a step's result may be nested {} deep", kResultDepthMax));
+    return;
+  }
+  if (contents_bytes_ + approximate_bytes(result) > kContentsBytesMax) {
+    fail_run("CONTENTS_LIMIT",
+             fmt::format("the contents of a run may have {} bytes", kContentsBytesMax),
+             state_.steps[i].name);
+    return;
+  }
+  if (!state_.is_agent_run && plan().steps[i].output_schema) {
+    const auto faults = plan().steps[i].output_schema->validate(result);
+    if (!faults || !faults->empty()) {
+      const std::string why =
+          faults ? fmt::format("at \"{}\": {}", faults->front().pointer, faults->front().message)
+                 : faults.error().message;
+      fail_or_retry(i, CallError{.code = "OUTPUT_INVALID",
+                                 .message = "the result does not fit output_schema " + why,
+                                 .retry_class = {},
+                                 .retry_after = {},
+                                 .detail = {}});
+      return;
+    }
+  }
+  withdraw_task(state_.steps[i]);
+  Event event = begin("step.completed", state_.steps[i].name);
+  event.attempt = state_.steps[i].attempt;
+  event.agent = state_.steps[i].agent;
+  commit(event, "output", std::move(result));
+  emit(std::move(event));
+}
+
+void Reactor::fail_step(std::size_t i, std::string_view code, std::string message) {
+  withdraw_task(state_.steps[i]);
+  Event event = begin("step.failed", state_.steps[i].name);
+  event.attempt = state_.steps[i].attempt;
+  event.agent = state_.steps[i].agent;
+  event.data.set("code", code);
+  commit(event, "message", std::move(message));
+  emit(std::move(event));
+}
+
+void Reactor::fail_expression(std::size_t i, const cel::EvalError& error, std::string_view what) {
+  const bool is_limit = error.kind == cel::EvalError::Kind::kLimit;
+  fail_step(i, is_limit ? "EXPRESSION_LIMIT" : "EXPRESSION_ERROR",
+            fmt::format("{}: {}", what, error.message));
+}
+
+const workflow::RetryPolicy& Reactor::retry_policy(std::size_t i) const {
+  static const workflow::RetryPolicy kAgentRun{
+      .max_attempts = 3,
+      .initial_delay = Duration(500),
+      .multiplier = 2,
+      .max_delay = Duration(30'000),
+      .retry_on = {"transport", "timeout", "408", "429", "5xx"}};
+  return state_.is_agent_run ? kAgentRun : plan().steps[i].retry;
+}
+
+void Reactor::fail_or_retry(std::size_t i, const CallError& error) {
+  const workflow::RetryPolicy& policy = retry_policy(i);
+  const StepState& step = state_.steps[i];
+  const auto matches = [&error](const std::string& what) {
+    return what == error.code || (!error.retry_class.empty() && what == error.retry_class);
+  };
+  const bool is_listed = std::any_of(policy.retry_on.begin(), policy.retry_on.end(), matches);
+  // Full jitter: anywhere between nothing and the delay, so that runs that failed together part.
+  const double steps_up = std::pow(policy.multiplier, step.call_failures);
+  const double ceiling = std::min(static_cast<double>(policy.initial_delay.count()) * steps_up,
+                                  static_cast<double>(policy.max_delay.count()));
+  const Bytes32 chance = derive("jitter");
+  const double share = (chance[0] * 256.0 + chance[1]) / 65'535.0;
+  Duration delay(static_cast<std::int64_t>(ceiling * share));
+  if (error.retry_after) delay = std::max(delay, *error.retry_after);
+  const Time retry_at = turn_.now + delay;
+  if (!is_listed || step.call_failures + 1 >= policy.max_attempts || retry_at >= state_.deadline) {
+    if (error.code != "CANCELLED" && try_fallback_model(i)) return;
+    fail_step(i, error.code, error.message);
+    return;
+  }
+  withdraw_task(step);
+  Event event = begin("step.retrying", step.name);
+  event.attempt = step.attempt;
+  event.data.set("code", error.code);
+  event.data.set("retry_at", format_time(retry_at));
+  commit(event, "message", error.message);
+  emit(std::move(event));
+}
+
+void Reactor::skip_step(std::size_t i, std::string_view reason) {
+  Event event = begin("step.skipped", state_.steps[i].name);
+  event.data.set("reason", reason);
+  emit(std::move(event));
+}
+
+/// After everything that could start has started: is the run over?
+void Reactor::settle() {
+  if (is_over()) return;
+  if (state_.is_cancel_requested) {
+    cancel_open_steps();
+    emit(begin("run.cancelled"));
+  } else if (state_.ending) {
+    const Ending ending = *state_.ending;
+    const json::Value message = value_of(ending.message);
+    fail_run(ending.code, message.is_string() ? message.as_string() : std::string(), ending.step);
+  } else if (state_.unfinished_steps == 0 && !state_.is_agent_run) {
+    complete_run();
+  }
+}
+
+void Reactor::complete_run() {
+  json::Value output;
+  json::Value from;
+  if (plan().output) {
+    auto rendered = render(*plan().output);
+    if (const auto* error = std::get_if<cel::EvalError>(&rendered)) {
+      fail_run(
+          error->kind == cel::EvalError::Kind::kLimit ? "EXPRESSION_LIMIT" : "EXPRESSION_ERROR",
+          "output: " + error->message);
+      return;
+    }
+    output = std::get<workflow::Rendered>(std::move(rendered)).value;
+    from = sources(index_.output_uses);
+  } else {
+    PlanIndex::Uses leaves;
+    for (std::size_t i = 0; i < state_.steps.size(); ++i) {
+      const bool is_leaf = plan().steps[i].dependents.empty();
+      if (is_leaf && state_.steps[i].status != StepStatus::kSkipped) leaves.steps.push_back(i);
+    }
+    if (leaves.steps.size() == 1) {
+      output = value_of(state_.steps[leaves.steps.front()].output);
+    } else {
+      json::Object by_name;
+      for (const std::size_t i : leaves.steps)
+        by_name.set(state_.steps[i].name, value_of(state_.steps[i].output));
+      output = std::move(by_name);
+    }
+    from = sources(leaves);
+  }
+  if (approximate_bytes(output) > kResultBytesMax || depth_of(output) > kResultDepthMax) {
+    fail_run("RESULT_TOO_LARGE", fmt::format("the output may have {} bytes and be nested {} deep",
+                                             kResultBytesMax, kResultDepthMax));
+    return;
+  }
+  Event event = begin("run.completed");
+  commit(event, "output", std::move(output));
+  event.data.set("from", std::move(from));
+  emit(std::move(event));
+}
+
+void Reactor::fail_run(std::string_view code, std::string message, std::string_view step) {
+  cancel_open_steps();
+  Event event = begin("run.failed");
+  event.data.set("code", code);
+  if (!step.empty()) event.data.set("step", step);
+  commit(event, "message", std::move(message));
+  emit(std::move(event));
+}
+
+void Reactor::cancel_open_steps() {
+  for (const StepState& step : state_.steps) {
+    if (step.status != StepStatus::kRunning && step.status != StepStatus::kWaiting) continue;
+    if (step.is_in_flight)
+      reaction_.cancels.push_back({state_.id, step.name, step.calls.back().number});
+    withdraw_task(step);
+    Event event = begin("step.cancelled", step.name);
+    event.attempt = step.attempt;
+    emit(std::move(event));
+  }
+}
+
+}  // namespace avow::engine

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.h"
+
+#include <condition_variable>
+#include <latch>
+#include <thread>
+
+#include "base/log.h"
+#include "engine/lane.h"
+
+namespace avow::engine {
+namespace {
+constexpr std::size_t kPage = 1'000;
+}
+
+Engine::Engine(Clock& clock, Rng& rng, std::vector<LaneExecutors> lanes, store::Store& store,
+               EffectRunner& runner, const Directory& directory, PlanSource& plans,
+               EngineOptions options)
+    : clock_(clock),
+      rng_(rng),
+      store_(store),
+      runner_(runner),
+      directory_(directory),
+      plans_(plans),
+      options_(options),
+      slots_(options.steps_in_flight_per_tenant_max, options.steps_in_flight_max),
+      executors_(std::move(lanes)),
+      board_(clock, rng, *executors_.front().reader,
+             [this](const store::TaskRow& task, std::string token_hash, std::string actor,
+                    std::function<void(Result<TaskGrant>)> done) {
+               TaskClaimed claim{
+                   {task.step, task.attempt, {}}, std::move(token_hash), std::move(actor)};
+               tell(task.run, std::move(claim), {},
+                    [done = std::move(done)](Result<Outcome> outcome) {
+                      if (!outcome) return done(outcome.error());
+                      if (!outcome->grant)
+                        return done(failure(Code::kConflict, "the task is over"));
+                      done(std::move(*outcome->grant));
+                    });
+             }) {
+  for (LaneExecutors& lane : executors_) {
+    lanes_.push_back(std::make_unique<Lane>(*this, *lane.strand, *lane.reader));
+  }
+}
+
+Engine::~Engine() { CHECK(!is_started_ || is_stopped_); }
+
+Lane& Engine::lane_of(RunId run) const { return *lanes_[std::hash<RunId>()(run) % lanes_.size()]; }
+
+Result<void> Engine::start() {
+  is_started_ = true;
+  std::size_t resumed = 0;
+  std::optional<TaskId> task;
+  while (true) {
+    ASSIGN_OR_RETURN(const auto rows, store_.tasks(task, kPage));
+    for (const store::TaskRow& row : rows) board_.apply({row, false});
+    if (rows.size() < kPage) break;
+    task = rows.back().id;
+  }
+  std::optional<store::Store::TimerRow> timer;
+  while (true) {
+    ASSIGN_OR_RETURN(const auto rows, store_.timers(timer, kPage));
+    for (const auto& row : rows) lane_of(row.run).arm(row.run, row.tenant, row.wake_at);
+    if (rows.size() < kPage) break;
+    timer = rows.back();
+  }
+  std::optional<RunId> after;
+  while (true) {
+    ASSIGN_OR_RETURN(const auto rows, store_.active_runs(after, kPage));
+    for (const store::RunRow& row : rows) lane_of(row.id).recover(row.id, row.tenant);
+    resumed += rows.size();
+    if (rows.size() < kPage) break;
+    after = rows.back().id;
+  }
+  if (resumed > 0) log::info("resuming {} runs", resumed);
+  return {};
+}
+
+void Engine::stop(Duration grace) {
+  CHECK(is_started_ && !is_stopped_);
+  {
+    const MutexLock lock(mutex_);
+    is_stopping_ = true;
+  }
+  slots_.drain();
+  // Calls under way get their time; what they bring is still recorded.
+  const Time until = clock_.now() + grace;
+  while (slots_.in_use() > 0 && clock_.now() < until) std::this_thread::sleep_for(Duration(10));
+  if (slots_.in_use() > 0)
+    log::warning("{} calls are still under way; they will be in doubt", slots_.in_use());
+  std::latch stopped(static_cast<std::ptrdiff_t>(lanes_.size()));
+  for (const auto& lane : lanes_) lane->stop([&stopped] { stopped.count_down(); });
+  stopped.wait();
+  is_stopped_ = true;
+}
+
+void Engine::start_run(NewRun run, Done done) {
+  const auto refusal = [&]() -> std::optional<Error> {
+    const MutexLock lock(mutex_);
+    if (is_stopping_) return failure(Code::kUnavailable, "the server is stopping");
+    if (slots_.waiting(run.tenant) >= options_.runs_waiting_per_tenant_max) {
+      return failure(Code::kResourceExhausted, "{} runs of this tenant wait for capacity already",
+                     options_.runs_waiting_per_tenant_max);
+    }
+    ++figures_.runs_started;
+    return std::nullopt;
+  }();
+  if (refusal) return done(*refusal);
+  Lane& lane = lane_of(run.id);
+  lane.start_run(std::move(run), std::move(done));
+}
+
+void Engine::tell(RunId run, Input input, std::optional<store::IdempotentAnswer> answer,
+                  Done done) {
+  lane_of(run).tell(run, std::move(input), std::move(answer), std::move(done));
+}
+
+std::uint64_t Engine::watch(RunId run, std::function<void()> ended) {
+  const MutexLock lock(mutex_);
+  const std::uint64_t id = next_watch_++;
+  watches_[run].emplace(id, std::move(ended));
+  return id;
+}
+
+void Engine::unwatch(RunId run, std::uint64_t watch) {
+  const MutexLock lock(mutex_);
+  const auto at = watches_.find(run);
+  if (at == watches_.end()) return;
+  at->second.erase(watch);
+  if (at->second.empty()) watches_.erase(at);
+}
+
+void Engine::run_ended(RunId run, RunStatus status) {
+  std::map<std::uint64_t, std::function<void()>> watches;
+  {
+    const MutexLock lock(mutex_);
+    if (status == RunStatus::kCompleted) ++figures_.runs_completed;
+    if (status == RunStatus::kFailed) ++figures_.runs_failed;
+    if (status == RunStatus::kCancelled) ++figures_.runs_cancelled;
+    const auto at = watches_.find(run);
+    if (at != watches_.end()) {
+      watches = std::move(at->second);
+      watches_.erase(at);
+    }
+  }
+  for (auto& [id, ended] : watches) ended();
+}
+
+Engine::Figures Engine::figures() const {
+  Figures figures;
+  {
+    const MutexLock lock(mutex_);
+    figures = figures_;
+  }
+  figures.runs_loaded = runs_loaded_;
+  figures.calls_in_flight = slots_.in_use();
+  figures.runs_waiting_for_slots = slots_.waiting();
+  figures.tasks = board_.size();
+  return figures;
+}
+
+}  // namespace avow::engine

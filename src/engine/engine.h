@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// engine/engine.h: all runs of this process: where they are started, told things, and resumed.
+// Every run lives on one of a fixed number of lanes; a lane does one thing at a time, and never
+// waits for a disk or a peer. Any thread may call anything here; `done` callbacks come on a lane or
+// on a thread of the store's and must be brief.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <unordered_map>
+
+#include "base/executor.h"
+#include "base/mutex.h"
+#include "base/rng.h"
+#include "engine/machine.h"
+#include "engine/slots.h"
+#include "engine/task_board.h"
+
+namespace avow::engine {
+
+class Lane;
+
+/// Resolves the plan of a run that shares its workflow's: definitions live with the workflows.
+class PlanSource {
+ public:
+  virtual ~PlanSource() = default;
+  /// The plan of a published workflow, compiled once. May read the store; any thread.
+  virtual Result<std::shared_ptr<const PlanIndex>> workflow_plan(WorkflowId workflow) = 0;
+};
+
+struct EngineOptions {
+  std::size_t steps_in_flight_per_tenant_max = 256;
+  std::size_t steps_in_flight_max = 1024;
+  /// Beyond, runs that wait for a slot leave memory until they get one.
+  std::size_t runs_loaded_max = 10'000;
+  std::size_t runs_waiting_per_tenant_max =
+      100'000;  ///< For a slot; beyond: kResourceExhausted at start.
+};
+
+struct NewRun {
+  RunId id;
+  TenantId tenant;
+  std::shared_ptr<const PlanIndex> plan;
+  bool has_own_plan = false;  ///< Else the plan is that of start.workflow.
+  Start start;
+  store::Labels labels;
+  std::optional<store::IdempotentAnswer> answer;  ///< Written in the same transaction.
+};
+
+struct Outcome {
+  RunStatus status = RunStatus::kRunning;  ///< After the input.
+  std::optional<TaskGrant> grant;
+};
+
+class Engine {
+ public:
+  using Done = std::function<void(Result<Outcome>)>;
+
+  /// The threads that the engine works on: for each lane a strand, and beside it one that may block
+  /// for reading. Any number of lanes from 1; 64 in production.
+  struct LaneExecutors {
+    std::unique_ptr<Executor> strand;
+    std::unique_ptr<Executor> reader;
+  };
+
+  Engine(Clock& clock, Rng& rng, std::vector<LaneExecutors> lanes, store::Store& store,
+         EffectRunner& runner, const Directory& directory, PlanSource& plans,
+         EngineOptions options);
+  ~Engine();  ///< CHECKs that stop() was called, if start() was.
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Reads back what is not finished: runs that were at work are resumed, timers and tasks are
+  /// armed.
+  Result<void> start();
+  /// Lets no call leave any more, waits up to `grace` for those under way, and forgets all runs:
+  /// the store has them. Blocks. The executors must still run.
+  void stop(Duration grace);
+
+  /// Starts a run. `done` when it is durable. Errors: those of Store::commit; kResourceExhausted
+  /// beyond runs_waiting_per_tenant_max; kUnavailable while stopping.
+  void start_run(NewRun run, Done done);
+  /// Tells a run something. Errors: kNotFound; kConflict where the machine refuses it;
+  /// kResourceExhausted beyond kInputsQueuedMax; those of Store::commit.
+  void tell(RunId run, Input input, std::optional<store::IdempotentAnswer> answer, Done done);
+
+  void poll_tasks(AgentId agent, std::size_t max, Time deadline, std::string actor,
+                  TaskBoard::Done done) {
+    board_.poll(agent, max, deadline, std::move(actor), std::move(done));
+  }
+
+  /// Calls `ended` once, when a commit of this process ends `run` (also before start_run says so).
+  /// It does not look at the store: watch first, read then. Returns what unwatch() takes.
+  std::uint64_t watch(RunId run, std::function<void()> ended);
+  void unwatch(RunId run, std::uint64_t watch);
+
+  struct Figures {
+    std::size_t runs_loaded = 0;
+    std::size_t calls_in_flight = 0;
+    std::size_t runs_waiting_for_slots = 0;
+    std::size_t tasks = 0;
+    std::uint64_t runs_started = 0;
+    std::uint64_t runs_completed = 0;
+    std::uint64_t runs_failed = 0;
+    std::uint64_t runs_cancelled = 0;
+    std::uint64_t events = 0;
+    std::uint64_t calls = 0;
+    std::uint64_t in_doubt = 0;
+  };
+  [[nodiscard]] Figures figures() const;
+
+ private:
+  friend class Lane;
+  Lane& lane_of(RunId run) const;
+  void run_ended(RunId run, RunStatus status);
+
+  Clock& clock_;
+  Rng& rng_;
+  store::Store& store_;
+  EffectRunner& runner_;
+  const Directory& directory_;
+  PlanSource& plans_;
+  const EngineOptions options_;
+  SlotPool slots_;
+  std::vector<LaneExecutors> executors_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  TaskBoard board_;
+  std::atomic<std::size_t> runs_loaded_ = 0;
+  bool is_started_ = false;
+  bool is_stopped_ = false;
+
+  mutable Mutex mutex_;
+  bool is_stopping_ GUARDED_BY(mutex_) = false;
+  std::uint64_t next_watch_ GUARDED_BY(mutex_) = 1;
+  std::unordered_map<RunId, std::map<std::uint64_t, std::function<void()>>> watches_
+      GUARDED_BY(mutex_);
+  Figures figures_ GUARDED_BY(mutex_);
+};
+
+}  // namespace avow::engine

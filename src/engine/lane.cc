@@ -1,0 +1,487 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/lane.h"
+
+#include "base/log.h"
+#include "json/parse.h"
+#include "json/write.h"
+
+namespace avow::engine {
+namespace {
+
+constexpr std::size_t kInputsPerCommitMax = 64;
+constexpr Duration kReloadDelay{200};
+
+Result<std::shared_ptr<const PlanIndex>> plan_of(const store::RunRecord& record,
+                                                 PlanSource& plans) {
+  if (!record.plan) {
+    if (!record.row.workflow)
+      return failure(Code::kCorruption, "a run with neither a plan nor a workflow");
+    return plans.workflow_plan(*record.row.workflow);
+  }
+  ASSIGN_OR_RETURN(
+      const json::Value source,
+      json::parse(*record.plan, {.depth_max = 256, .bytes_max = std::size_t{64} << 20}));
+  ASSIGN_OR_RETURN(auto plan, Plan::compile(source));
+  return std::shared_ptr<const PlanIndex>(std::make_shared<PlanIndex>(std::move(plan)));
+}
+
+Result<void> replay(const store::RunRecord& record, Machine& machine, Contents& contents) {
+  for (const store::Segment& segment : record.contents) {
+    ASSIGN_OR_RETURN(auto decoded, provenance::decode_contents(segment.bytes));
+    for (Content& content : decoded) contents.add(std::move(content));
+  }
+  for (const store::Segment& segment : record.journal) {
+    ASSIGN_OR_RETURN(const auto events, provenance::decode_journal(segment.bytes));
+    for (const std::string& bytes : events) {
+      ASSIGN_OR_RETURN(const Event event, provenance::decode(bytes));
+      if (event.seq != machine.state().seq + 1) {
+        return failure(Code::kCorruption, "event {} follows event {}", event.seq,
+                       machine.state().seq);
+      }
+      RETURN_IF_ERROR(machine.replay(event, bytes));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+// ------------------------------------------------------------------------------- from other
+// threads
+
+void Lane::start_run(NewRun run, Engine::Done done) {
+  strand_.post([this, run = std::make_shared<NewRun>(std::move(run)), done = std::move(done)] {
+    if (is_stopped_) return done(failure(Code::kUnavailable, "the server is stopping"));
+    Actor& actor = add(run->id, run->tenant);
+    actor.machine.emplace(run->id, run->tenant, run->plan);
+    actor.row.id = run->id;
+    actor.row.tenant = run->tenant;
+    actor.row.workflow = run->start.workflow;
+    actor.row.agent = run->start.agent;
+    actor.row.created_at = engine_.clock_.now();
+    actor.labels = std::move(run->labels);
+    if (run->has_own_plan) actor.own_plan = json::write(run->plan->plan->source);
+    enqueue(actor, {std::move(run->start), std::move(run->answer), done});
+  });
+}
+
+void Lane::tell(RunId run, Input input, std::optional<store::IdempotentAnswer> answer,
+                Engine::Done done) {
+  strand_.post([this, run,
+                queued = std::make_shared<Queued>(
+                    Queued{std::move(input), std::move(answer), std::move(done)})] {
+    if (is_stopped_) {
+      if (queued->done) queued->done(failure(Code::kUnavailable, "the server is stopping"));
+      return;
+    }
+    Actor* actor = find(run);
+    if (actor == nullptr) actor = &add(run, {});
+    enqueue(*actor, std::move(*queued));
+  });
+}
+
+void Lane::recover(RunId run, TenantId tenant) {
+  strand_.post([this, run, tenant] {
+    if (is_stopped_ || find(run) != nullptr) return;
+    Actor& actor = add(run, tenant);
+    actor.queue.push_back({Recovered{}, {}, {}});
+    load(actor, true);
+  });
+}
+
+void Lane::arm(RunId run, TenantId tenant, Time wake_at) {
+  strand_.post([this, run, tenant, wake_at] {
+    if (!is_stopped_) arm_on_strand(run, tenant, wake_at);
+  });
+}
+
+void Lane::stop(std::function<void()> done) {
+  strand_.post([this, done = std::move(done)] {
+    is_stopped_ = true;
+    for (auto& [id, actor] : actors_) {
+      for (Queued& queued : actor->queue) {
+        if (queued.done) queued.done(failure(Code::kUnavailable, "the server is stopping"));
+      }
+      actor->queue.clear();
+    }
+    done();
+  });
+}
+
+// -------------------------------------------------------------------------------- runs in memory
+
+Lane::Actor* Lane::find(RunId run) {
+  const auto at = actors_.find(run);
+  return at == actors_.end() ? nullptr : at->second.get();
+}
+
+Lane::Actor& Lane::add(RunId run, TenantId tenant) {
+  auto actor = std::make_unique<Actor>();
+  actor->id = run;
+  actor->tenant = tenant;
+  ++engine_.runs_loaded_;
+  return *actors_.emplace(run, std::move(actor)).first->second;
+}
+
+void Lane::remove(RunId run) {
+  Actor* actor = find(run);
+  if (actor == nullptr) return;
+  engine_.slots_.release(actor->tenant, actor->slots);
+  if (actor->machine && !is_terminal(actor->machine->state().status)) {
+    if (const auto at = actor->machine->wake_at(engine_.clock_.now()))
+      arm_on_strand(run, actor->tenant, *at);
+  }
+  --engine_.runs_loaded_;
+  actors_.erase(run);
+}
+
+void Lane::enqueue(Actor& actor, Queued queued) {
+  if (actor.queue.size() >= kInputsQueuedMax && queued.done) {
+    queued.done(
+        failure(Code::kResourceExhausted, "{} inputs of this run wait already", kInputsQueuedMax));
+    return;
+  }
+  actor.queue.push_back(std::move(queued));
+  if (actor.machine) {
+    process(actor);
+  } else if (!actor.is_loading) {
+    load(actor, false);
+  }
+}
+
+void Lane::load(Actor& actor, bool is_recovery) {
+  actor.is_loading = true;
+  reader_.post([this, run = actor.id, is_recovery] {
+    const auto read = [&]() -> Result<std::unique_ptr<Actor>> {
+      ASSIGN_OR_RETURN(const store::RunRecord record, engine_.store_.read_run(run));
+      ASSIGN_OR_RETURN(auto plan, plan_of(record, engine_.plans_));
+      auto fresh = std::make_unique<Actor>();
+      fresh->id = run;
+      fresh->tenant = record.row.tenant;
+      fresh->row = record.row;
+      fresh->machine.emplace(run, record.row.tenant, std::move(plan));
+      for (const store::Segment& segment : record.contents)
+        fresh->contents_bytes += segment.bytes.size();
+      RETURN_IF_ERROR(replay(record, *fresh->machine, fresh->contents));
+      return fresh;
+    };
+    auto result = std::make_shared<Result<std::unique_ptr<Actor>>>(read());
+    strand_.post(
+        [this, run, result, is_recovery] { loaded(run, std::move(*result), is_recovery); });
+  });
+}
+
+void Lane::loaded(RunId run, Result<std::unique_ptr<Actor>> read, bool is_recovery) {
+  Actor* actor = find(run);
+  if (actor == nullptr || is_stopped_) return;
+  actor->is_loading = false;
+  if (!read) return load_failed(*actor, read.error(), is_recovery);
+  Actor& fresh = **read;
+  actor->tenant = fresh.tenant;
+  actor->row = std::move(fresh.row);
+  actor->machine = std::move(fresh.machine);
+  actor->contents = std::move(fresh.contents);
+  actor->contents_bytes = fresh.contents_bytes;
+  const std::size_t held = actor->machine->slots_held();
+  if (held > actor->slots) engine_.slots_.adopt(actor->tenant, held - actor->slots);
+  actor->slots = std::max(actor->slots, held);
+  if (!is_recovery) {
+    // Read back after a commit whose answer was lost: what it decided may be durable and still
+    // here.
+    for (Call& call : actor->machine->calls_in_flight(actor->contents)) {
+      if (!actor->dispatched.contains({call.id, call.attempt})) dispatch(*actor, std::move(call));
+    }
+  }
+  process(*actor);
+}
+
+void Lane::load_failed(Actor& actor, const Error& error, bool is_recovery) {
+  const bool may_pass = is_retryable(error.code);
+  if (error.code != Code::kNotFound)
+    log::error("run {}: read back: {}", actor.id.ulid(), error.message);
+  std::deque<Queued> kept;
+  for (Queued& queued : actor.queue) {
+    // Callers are told; what came from outside calls must not be lost.
+    if (queued.done) {
+      queued.done(error);
+    } else if (may_pass) {
+      kept.push_back(std::move(queued));
+    }
+  }
+  actor.queue = std::move(kept);
+  if (actor.queue.empty()) {
+    remove(actor.id);
+    return;
+  }
+  actor.is_loading = true;
+  strand_.post_at(engine_.clock_.now() + kReloadDelay, [this, run = actor.id, is_recovery] {
+    if (Actor* waiting = find(run); waiting != nullptr && !is_stopped_) load(*waiting, is_recovery);
+  });
+}
+
+// --------------------------------------------------------------------------------------- one turn
+
+void Lane::process(Actor& actor) {
+  if (!actor.machine || actor.is_loading || actor.is_committing || is_stopped_) return;
+  if (actor.queue.empty()) {
+    const bool is_idle = is_terminal(actor.machine->state().status) || actor.machine->is_parked();
+    const bool may_go =
+        !actor.waits_for_slot || engine_.runs_loaded_ > engine_.options_.runs_loaded_max;
+    if (is_idle && may_go) remove(actor.id);
+    return;
+  }
+  Machine& machine = *actor.machine;
+  auto pending = std::make_shared<Pending>();
+  std::vector<std::string> events;
+  std::vector<Content> contents;
+  std::optional<store::IdempotentAnswer> answer;
+  const std::uint32_t first_seq = machine.state().seq + 1;
+  const bool is_new = machine.state().seq == 0;
+  actor.slots += engine_.slots_.acquire(actor.tenant, machine.slots_usable());
+  while (!actor.queue.empty() && pending->inputs.size() < kInputsPerCommitMax) {
+    // One answer a commit: it belongs to its change alone.
+    if (answer && actor.queue.front().answer) break;
+    Queued queued = std::move(actor.queue.front());
+    actor.queue.pop_front();
+    if (const auto* finished = std::get_if<CallFinished>(&queued.input)) {
+      actor.dispatched.erase({finished->id, finished->attempt});
+    }
+    const Turn turn{.now = engine_.clock_.now(),
+                    .random = engine_.rng_.bytes32(),
+                    .contents = actor.contents,
+                    .contents_bytes = actor.contents_bytes,
+                    .slots = actor.slots - std::min(actor.slots, machine.slots_held()),
+                    .directory = engine_.directory_,
+                    .runner = engine_.runner_};
+    Reaction reaction = machine.react(queued.input, turn);
+    if (reaction.refusal) {
+      if (queued.done) queued.done(*reaction.refusal);
+      continue;
+    }
+    std::move(reaction.events.begin(), reaction.events.end(), std::back_inserter(events));
+    std::move(reaction.contents.begin(), reaction.contents.end(), std::back_inserter(contents));
+    std::move(reaction.calls.begin(), reaction.calls.end(), std::back_inserter(pending->calls));
+    std::move(reaction.cancels.begin(), reaction.cancels.end(),
+              std::back_inserter(pending->cancels));
+    std::move(reaction.tasks.begin(), reaction.tasks.end(), std::back_inserter(pending->tasks));
+    pending->wants_more = reaction.wants_more;
+    pending->wants_slots = reaction.wants_slots;
+    if (queued.answer) answer = queued.answer;
+    pending->answers.emplace_back(queued.done,
+                                  Outcome{machine.state().status, std::move(reaction.grant)});
+    pending->inputs.push_back(std::move(queued));
+  }
+  settle_slots(actor);
+  if (events.empty() && pending->tasks.empty() && !answer) {
+    // Nothing happened: nothing to make durable.
+    for (auto& [done, outcome] : pending->answers) {
+      if (done) done(std::move(outcome));
+    }
+    if (pending->wants_slots) wait_for_slot(actor);
+    return process(actor);
+  }
+
+  store::Commit commit;
+  commit.answer = std::move(answer);
+  commit.tasks = pending->tasks;
+  store::RunChange& change = commit.run.emplace();
+  change.expected_version = actor.row.version;
+  actor.row.version += 1;
+  actor.row.status = machine.state().status;
+  actor.row.wake_at = machine.wake_at(engine_.clock_.now());
+  actor.row.is_parked = machine.is_parked() && !pending->wants_more && !pending->wants_slots;
+  actor.row.summary = json::write(summary(actor, pending->wants_slots));
+  change.row = actor.row;
+  if (!events.empty()) {
+    change.journal = store::Segment{first_seq, static_cast<std::uint32_t>(events.size()),
+                                    provenance::encode_journal(events)};
+  }
+  if (!contents.empty()) {
+    change.contents = store::Segment{first_seq, static_cast<std::uint32_t>(events.size()),
+                                     provenance::encode_contents(contents)};
+    actor.contents_bytes += change.contents->bytes.size();
+  }
+  if (is_new) {
+    change.plan = actor.own_plan;
+    change.labels = actor.labels;
+  }
+  pending->events = events.size();
+  actor.is_committing = true;
+  this->commit(actor, std::move(commit), std::move(pending));
+}
+
+void Lane::commit(Actor& actor, store::Commit commit, std::shared_ptr<Pending> pending) {
+  // Commit before dispatch. If we stop in between, recovery derives the calls from the run's state
+  // and makes them again under the same key; the other order could act without a trace.
+  engine_.store_.commit(std::move(commit), [this, run = actor.id, pending](Result<void> done) {
+    strand_.post([this, run, pending, done = std::move(done)] { committed(run, done, *pending); });
+  });
+}
+
+void Lane::committed(RunId run, const Result<void>& done, Pending& pending) {
+  Actor* actor = find(run);
+  CHECK(actor != nullptr);
+  actor->is_committing = false;
+  if (!done) return commit_failed(*actor, done.error(), pending);
+
+  {
+    const MutexLock lock(engine_.mutex_);
+    engine_.figures_.events += pending.events;
+    engine_.figures_.calls += pending.calls.size();
+  }
+  for (const store::TaskChange& task : pending.tasks) engine_.board_.apply(task);
+  const RunStatus status = actor->machine->state().status;
+  // Whoever waits for the end is told first, then the caller: the other order would let a caller
+  // miss it.
+  if (is_terminal(status)) {
+    disarm(run);
+    engine_.run_ended(run, status);
+  }
+  for (auto& [answer, outcome] : pending.answers) {
+    if (answer) answer(std::move(outcome));
+  }
+  if (is_stopped_) return;
+  for (Call& call : pending.calls) {
+    const bool is_cancelled =
+        std::find(pending.cancels.begin(), pending.cancels.end(), call.id) != pending.cancels.end();
+    if (!is_cancelled) dispatch(*actor, std::move(call));
+  }
+  for (const CallId& cancel : pending.cancels) engine_.runner_.cancel(cancel);
+  if (!is_terminal(status)) {
+    if (actor->row.wake_at) arm_on_strand(run, actor->tenant, *actor->row.wake_at);
+    if (pending.wants_slots) wait_for_slot(*actor);
+    if (pending.wants_more) actor->queue.push_front({Continue{}, {}, {}});
+  }
+  process(*actor);
+}
+
+/// The machine has gone on and the store has not (or may not have): forget it and read it back.
+/// Callers are told; what came from outside calls is given again.
+void Lane::commit_failed(Actor& actor, const Error& error, Pending& pending) {
+  log::warning("run {}: commit: {}", actor.id.ulid(), error.message);
+  for (auto& [done, outcome] : pending.answers) {
+    if (done) done(error);
+  }
+  if (actor.row.version == 1 && error.code != Code::kOutcomeUnknown) {
+    // It never began. Nobody else knows of it.
+    for (Queued& queued : actor.queue) {
+      if (queued.done) queued.done(error);
+    }
+    actor.queue.clear();
+    actor.machine.reset();
+    remove(actor.id);
+    return;
+  }
+  for (auto input = pending.inputs.rbegin(); input != pending.inputs.rend(); ++input) {
+    if (!input->done) actor.queue.push_front(std::move(*input));
+  }
+  actor.queue.push_back({Continue{}, {}, {}});
+  actor.machine.reset();
+  actor.contents = {};
+  actor.is_loading = true;
+  strand_.post_at(engine_.clock_.now() + kReloadDelay, [this, run = actor.id] {
+    if (Actor* waiting = find(run); waiting != nullptr && !is_stopped_) load(*waiting, false);
+  });
+}
+
+void Lane::dispatch(Actor& actor, Call call) {
+  const CallId id = call.id;
+  const std::uint32_t attempt = call.attempt;
+  actor.dispatched.insert({id, attempt});
+  engine_.runner_.start(std::move(call), [this, id, attempt](CallOutcome outcome) {
+    tell(id.run, CallFinished{id, attempt, std::move(outcome)}, {}, {});
+  });
+}
+
+// ---------------------------------------------------------------------------------------- slots
+
+/// Gives back the slots that the turn did not use.
+void Lane::settle_slots(Actor& actor) {
+  const std::size_t held = actor.machine->slots_held();
+  if (actor.slots <= held) return;
+  engine_.slots_.release(actor.tenant, actor.slots - held);
+  actor.slots = held;
+}
+
+void Lane::wait_for_slot(Actor& actor) {
+  if (actor.waits_for_slot) return;
+  actor.waits_for_slot = true;
+  engine_.slots_.wait(actor.tenant, [this, run = actor.id, tenant = actor.tenant] {
+    strand_.post([this, run, tenant] {
+      if (is_stopped_) return;
+      Actor* waiting = find(run);
+      if (waiting == nullptr) waiting = &add(run, tenant);  // it had left memory
+      waiting->waits_for_slot = false;
+      enqueue(*waiting, {Continue{}, {}, {}});
+    });
+  });
+}
+
+// ---------------------------------------------------------------------------------------- timers
+
+void Lane::arm_on_strand(RunId run, TenantId tenant, Time wake_at) {
+  disarm(run);
+  timers_[run] = {wake_at, tenant};
+  due_.emplace(wake_at, run);
+  if (next_check_ && *next_check_ <= wake_at) return;
+  next_check_ = wake_at;
+  strand_.post_at(wake_at, [this] { check_timers(); });
+}
+
+void Lane::disarm(RunId run) {
+  const auto at = timers_.find(run);
+  if (at == timers_.end()) return;
+  due_.erase({at->second.wake_at, run});
+  timers_.erase(at);
+}
+
+void Lane::check_timers() {
+  if (is_stopped_) return;
+  const Time now = engine_.clock_.now();
+  next_check_.reset();
+  while (!due_.empty() && due_.begin()->first <= now) {
+    const RunId run = due_.begin()->second;
+    const TenantId tenant = timers_[run].tenant;
+    disarm(run);
+    Actor* actor = find(run);
+    if (actor == nullptr) actor = &add(run, tenant);
+    enqueue(*actor, {TimerFired{}, {}, {}});
+  }
+  if (!due_.empty()) {
+    next_check_ = due_.begin()->first;
+    strand_.post_at(*next_check_, [this] { check_timers(); });
+  }
+}
+
+// --------------------------------------------------------------------------------------- summary
+
+/// What lists show of the run, and what only its row knows.
+json::Value Lane::summary(const Actor& actor, bool waits_for_slot) {
+  const RunState& state = actor.machine->state();
+  json::Value out = json::Object();
+  for (const auto& [member, committed] :
+       {std::pair{"name", &state.name}, std::pair{"labels", &state.labels}}) {
+    if (const json::Value* value = actor.contents.find(committed->ref)) out.set(member, *value);
+  }
+  const std::string_view waiting = waits_for_slot ? "capacity" : actor.machine->waiting_for();
+  if (!is_terminal(state.status) && !waiting.empty()) out.set("waiting_for", waiting);
+  if (state.status == RunStatus::kFailed) {
+    json::Value error = json::Object{{"code", state.error_code}};
+    if (const json::Value* message = actor.contents.find(state.error_message.ref))
+      error.set("message", *message);
+    if (!state.error_step.empty()) error.set("step", state.error_step);
+    out.set("error", std::move(error));
+  }
+  if (state.cost != 0)
+    out.set("total_cost_cents", json::Value::number(static_cast<double>(state.cost) / 1e6));
+  if (state.usage.input_tokens + state.usage.output_tokens != 0) {
+    out.set("usage", json::Object{{"input_tokens", state.usage.input_tokens},
+                                  {"output_tokens", state.usage.output_tokens}});
+  }
+  if (state.completed_at) out.set("completed_at", format_time(*state.completed_at));
+  out.set("events", static_cast<std::int64_t>(state.seq));
+  if (is_terminal(state.status)) out.set("root", to_hex(view_of(actor.machine->tree().root())));
+  return out;
+}
+
+}  // namespace avow::engine

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// engine/lane.h: the runs of one lane: reads them back, gives them their inputs one turn at a time,
+// commits what they decide, and only then lets it happen. All on one strand.
+#pragma once
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <unordered_map>
+
+#include "engine/engine.h"
+
+namespace avow::engine {
+
+class Lane {
+ public:
+  Lane(Engine& engine, Executor& strand, Executor& reader)
+      : engine_(engine), strand_(strand), reader_(reader) {}
+
+  // Any thread; each posts to the strand.
+  void start_run(NewRun run, Engine::Done done);
+  void tell(RunId run, Input input, std::optional<store::IdempotentAnswer> answer,
+            Engine::Done done);
+  /// Reads the run back and goes on with it; calls that it had under way are in doubt.
+  void recover(RunId run, TenantId tenant);
+  void arm(RunId run, TenantId tenant, Time wake_at);
+  /// From now on nothing is done for any run. `done` when that is so.
+  void stop(std::function<void()> done);
+
+ private:
+  struct Queued {
+    Input input;
+    std::optional<store::IdempotentAnswer> answer;
+    Engine::Done done;
+  };
+  /// One run in memory.
+  struct Actor {
+    RunId id;
+    TenantId tenant;
+    std::optional<Machine> machine;  ///< None: being read back.
+    Contents contents;
+    std::size_t contents_bytes = 0;
+    store::RunRow row;
+    store::Labels labels;                 ///< To write with the first commit.
+    std::optional<std::string> own_plan;  ///< To write with the first commit.
+    std::deque<Queued> queue;
+    bool is_loading = false;
+    bool is_committing = false;
+    bool waits_for_slot = false;
+    std::size_t slots = 0;  ///< Held of the pool.
+    std::set<std::pair<CallId, std::uint32_t>>
+        dispatched;  ///< Calls (and attempts) that have left.
+  };
+  /// What one or more turns came to, until it is durable.
+  struct Pending {
+    std::vector<Call> calls;
+    std::vector<CallId> cancels;
+    std::vector<store::TaskChange> tasks;
+    std::vector<std::pair<Engine::Done, Outcome>> answers;
+    std::vector<Queued> inputs;  ///< To be given again if the commit fails.
+    std::size_t events = 0;
+    bool wants_more = false;
+    bool wants_slots = false;
+  };
+
+  Actor* find(RunId run);
+  Actor& add(RunId run, TenantId tenant);
+  void remove(RunId run);
+  void enqueue(Actor& actor, Queued queued);
+  void load(Actor& actor, bool is_recovery);
+  void loaded(RunId run, Result<std::unique_ptr<Actor>> read, bool is_recovery);
+  void load_failed(Actor& actor, const Error& error, bool is_recovery);
+  void process(Actor& actor);
+  void commit(Actor& actor, store::Commit commit, std::shared_ptr<Pending> pending);
+  void committed(RunId run, const Result<void>& done, Pending& pending);
+  void commit_failed(Actor& actor, const Error& error, Pending& pending);
+  void dispatch(Actor& actor, Call call);
+  void settle_slots(Actor& actor);
+  void wait_for_slot(Actor& actor);
+  void arm_on_strand(RunId run, TenantId tenant, Time wake_at);
+  void disarm(RunId run);
+  void check_timers();
+  static json::Value summary(const Actor& actor, bool waits_for_slot);
+
+  Engine& engine_;
+  Executor& strand_;
+  Executor& reader_;
+  bool is_stopped_ = false;
+  std::unordered_map<RunId, std::unique_ptr<Actor>> actors_;
+  struct Timer {
+    Time wake_at;
+    TenantId tenant;
+  };
+  std::unordered_map<RunId, Timer> timers_;
+  std::set<std::pair<Time, RunId>> due_;
+  std::optional<Time> next_check_;
+};
+
+}  // namespace avow::engine

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// engine/limits.h: the engine's bounds (DESIGN.md section 6) and where each is felt.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "base/time.h"
+
+namespace avow::engine {
+
+inline constexpr std::size_t kResultBytesMax = std::size_t{4} << 20;  ///< RESULT_TOO_LARGE
+inline constexpr std::size_t kResultDepthMax = 128;                   ///< RESULT_TOO_LARGE
+inline constexpr std::size_t kContentsBytesMax = std::size_t{256}
+                                                 << 20;  ///< CONTENTS_LIMIT, of a run
+inline constexpr std::uint32_t kEventsMax = 1'048'575;   ///< EVENTS_LIMIT, of a run
+inline constexpr std::uint32_t kEventsKeptForEnding = 4'096;
+inline constexpr std::int64_t kRunFuel = 50'000'000;  ///< EXPRESSION_LIMIT
+inline constexpr std::size_t kInlineStepsMax = 64;    ///< Of one turn; then it commits.
+inline constexpr std::int64_t kInlineFuelMax = 200'000;
+inline constexpr int kCrashesMax = 10;  ///< CRASH_LOOP
+inline constexpr Duration kTaskLease{60'000};
+inline constexpr Duration kCallTimeoutDefault{
+    60'000};  ///< Of one attempt where the step sets none.
+inline constexpr std::size_t kInputsQueuedMax = 1'024;  ///< Of one run.
+
+}  // namespace avow::engine

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/machine.h"
+
+#include <algorithm>
+
+#include "engine/reactor.h"
+
+namespace avow::engine {
+namespace {
+
+void note(const cel::Reference& reference, const Plan& plan, PlanIndex::Uses& uses) {
+  if (reference.root == "input") uses.input = true;
+  if (reference.root == "parameters") uses.parameters = true;
+  if (reference.root != "steps" || reference.path.empty()) return;
+  const std::size_t i = plan.find(reference.path.front());
+  if (i < plan.steps.size()) uses.steps.push_back(i);
+}
+
+void note(const workflow::Template& text, const Plan& plan, PlanIndex::Uses& uses) {
+  for (const workflow::TemplateReference& one : text.references()) note(one.reference, plan, uses);
+}
+
+void sort_unique(std::vector<std::size_t>& items) {
+  std::sort(items.begin(), items.end());
+  items.erase(std::unique(items.begin(), items.end()), items.end());
+}
+
+}  // namespace
+
+PlanIndex::PlanIndex(std::shared_ptr<const Plan> compiled) : plan(std::move(compiled)) {
+  for (const workflow::Step& step : plan->steps) {
+    Uses& uses = step_uses.emplace_back();
+    note(step.config, *plan, uses);
+    for (const workflow::DecisionCase& one : step.cases) {
+      for (const cel::Reference& reference : one.when.references()) note(reference, *plan, uses);
+    }
+    sort_unique(uses.steps);
+  }
+  if (plan->output) note(*plan->output, *plan, output_uses);
+  sort_unique(output_uses.steps);
+}
+
+Machine::Machine(RunId id, TenantId tenant, std::shared_ptr<const PlanIndex> plan)
+    : index_(std::move(plan)), state_(id, tenant, index_->plan) {}
+
+Result<void> Machine::replay(const Event& event, std::string_view bytes) {
+  tree_.append(bytes);
+  return state_.apply(event);
+}
+
+Reaction Machine::react(const Input& input, const Turn& turn) {
+  Reaction reaction;
+  Reactor(state_, *index_, tree_, turn, reaction).react(input);
+  return reaction;
+}
+
+std::vector<Call> Machine::calls_in_flight(const Contents& contents) const {
+  std::vector<Call> calls;
+  for (const StepState& step : state_.steps) {
+    if (!step.is_in_flight) continue;
+    const CallState& call = step.calls.back();
+    const json::Value* request = contents.find(call.request);
+    calls.push_back(Call{.id = {state_.id, step.name, call.number},
+                         .kind = call.kind,
+                         .tenant = state_.tenant,
+                         .attempt = step.attempt,
+                         .request = request == nullptr ? json::Value() : *request,
+                         .deadline = step.deadline.value_or(state_.deadline),
+                         .traceparent = state_.traceparent});
+  }
+  return calls;
+}
+
+std::size_t Machine::slots_held() const {
+  return static_cast<std::size_t>(
+      std::count_if(state_.steps.begin(), state_.steps.end(),
+                    [](const StepState& step) { return step.is_in_flight; }));
+}
+
+std::size_t Machine::slots_usable() const {
+  constexpr std::size_t kToolCallsGuess = 8;  // an agent's model may ask for some tools at once
+  if (state_.is_agent_run) return kToolCallsGuess;
+  std::size_t usable = 0;
+  for (std::size_t i = 0; i < state_.steps.size(); ++i) {
+    const StepState& step = state_.steps[i];
+    const StepType type = state_.plan().steps[i].type;
+    const bool may_call = type != StepType::kTransform && type != StepType::kGuardrailCheck &&
+                          type != StepType::kWait;
+    if (may_call && !step.is_in_flight && !is_terminal(step.status)) ++usable;
+  }
+  return usable;
+}
+
+std::optional<Time> Machine::wake_at(Time now) const {
+  if (is_terminal(state_.status)) return std::nullopt;
+  // What is due already waits for a slot, not for time.
+  Time at = std::max(state_.deadline, now + Duration(1));
+  const auto consider = [&at, now](const std::optional<Time>& time) {
+    if (time && *time > now) at = std::min(at, *time);
+  };
+  for (const StepState& step : state_.steps) {
+    if (is_terminal(step.status)) continue;
+    consider(step.deadline);
+    consider(step.wake_at);
+  }
+  return at;
+}
+
+bool Machine::is_parked() const { return !is_terminal(state_.status) && slots_held() == 0; }
+
+std::string_view Machine::waiting_for() const {
+  std::string_view what;
+  for (const StepState& step : state_.steps) {
+    if (step.status == StepStatus::kRunning) {
+      if (!step.task) return {};
+      what = "agent";
+    } else if (step.status == StepStatus::kWaiting) {
+      if (step.task) {
+        what = "agent";
+      } else if (what.empty()) {
+        what = step.type == StepType::kWait ? "timer" : "retry";
+      }
+    }
+  }
+  return what;
+}
+
+}  // namespace avow::engine

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// engine/machine.h: one run as a pure machine (DESIGN.md section 2).
+// react() decides and applies what it decided to its own state; nothing of it may leave the process
+// before the events are durable. If the commit fails, the machine is dropped and read back.
+// No I/O, no clock, no thread, no chance but Turn::random. One thread at a time.
+#pragma once
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/contents.h"
+#include "engine/limits.h"
+#include "engine/state.h"
+#include "provenance/run_tree.h"
+
+namespace avow::engine {
+
+/// A plan with what the engine reads off it once: where each step's values come from.
+struct PlanIndex {
+  struct Uses {
+    std::vector<std::size_t> steps;
+    bool input = false;
+    bool parameters = false;
+  };
+  explicit PlanIndex(std::shared_ptr<const Plan> compiled);
+  std::shared_ptr<const Plan> plan;
+  std::vector<Uses> step_uses;
+  Uses output_uses;
+};
+
+/// The first input of a run: who starts it, with what, under which limits.
+struct Start {
+  std::string actor;
+  std::optional<AgentId> agent;
+  std::vector<AgentId> agents;
+  std::optional<WorkflowId> workflow;
+  std::string workflow_version;
+  std::string workflow_digest;
+  std::string model;
+  std::string traceparent;
+  std::int64_t max_steps = 10;
+  std::int64_t timeout_seconds = 300;
+  json::Value input = json::Object();
+  json::Value parameters = json::Object();
+  std::string name;  ///< Empty: none.
+  json::Value labels = json::Object();
+};
+
+struct CallFinished {
+  CallId id;
+  std::uint32_t attempt = 1;
+  CallOutcome outcome;
+};
+struct TimerFired {};
+struct CancelRequested {
+  std::string actor;
+  std::string reason;
+};
+/// Which task of a run: that of the attempt `attempt` at `step`; `agents` are those for which its
+/// worker may work, absent: all.
+struct TaskName {
+  std::string step;
+  std::uint32_t attempt = 1;
+  std::optional<std::vector<AgentId>> agents;
+};
+/// A worker takes a task; `token_hash` is the lower-case hex SHA-256 of the lease token it will
+/// get.
+struct TaskClaimed {
+  TaskName task;
+  std::string token_hash;
+  std::string actor;
+};
+struct TaskRenewed {
+  TaskName task;
+  std::string token_hash;
+};
+struct TaskError {
+  std::string code;
+  std::string message;
+  bool is_retryable = false;
+};
+struct TaskFinished {
+  TaskName task;
+  std::string token_hash;
+  std::variant<json::Value, TaskError> outcome;
+};
+/// The process that had calls of this run under way is gone: they are in doubt.
+struct Recovered {};
+/// Go on: a turn ended before the work did, or slots became free.
+struct Continue {};
+
+using Input = std::variant<Start, CallFinished, TimerFired, CancelRequested, TaskClaimed,
+                           TaskRenewed, TaskFinished, Recovered, Continue>;
+
+/// What is true of the tenant's agents now; a run keeps the rest in its plan.
+class Directory {
+ public:
+  virtual ~Directory() = default;
+  [[nodiscard]] virtual bool is_agent_active(TenantId tenant, AgentId agent) const = 0;
+};
+
+struct Turn {
+  Time now;
+  Bytes32 random{};    ///< Fresh; salts, ids and jitter come from it, and it is then dropped.
+  Contents& contents;  ///< The run's; react() adds what it commits to.
+  std::size_t contents_bytes = 0;  ///< Of the run so far, as stored.
+  std::size_t slots = 0;           ///< How many more calls may be under way.
+  const Directory& directory;
+  const EffectRunner& runner;  ///< For render() only.
+};
+
+/// What a worker gets with a task.
+struct TaskGrant {
+  RunId run;
+  std::string step;
+  std::uint32_t attempt = 1;
+  std::string action;
+  json::Value parameters;
+  json::Value input;
+  Time lease_expires_at;
+};
+
+/// What one turn comes to. Calls and cancels may leave only when the events are durable.
+struct Reaction {
+  std::optional<Error> refusal;     ///< The input does not fit the state; nothing changed.
+  std::vector<std::string> events;  ///< Their exact bytes.
+  std::uint32_t first_seq = 0;      ///< Of the first one.
+  std::vector<Content> contents;
+  std::vector<Call> calls;
+  std::vector<CallId> cancels;
+  std::vector<store::TaskChange> tasks;
+  std::optional<TaskGrant> grant;
+  bool wants_more = false;   ///< Call again with Continue after the commit.
+  bool wants_slots = false;  ///< Call again with Continue when a slot is free.
+};
+
+class Machine {
+ public:
+  Machine(RunId id, TenantId tenant, std::shared_ptr<const PlanIndex> plan);
+
+  /// Takes an event read back from the journal, with its bytes. Errors: see RunState::apply.
+  Result<void> replay(const Event& event, std::string_view bytes);
+
+  Reaction react(const Input& input, const Turn& turn);
+
+  [[nodiscard]] const RunState& state() const { return state_; }
+  [[nodiscard]] const PlanIndex& index() const { return *index_; }
+  [[nodiscard]] const provenance::RunTree& tree() const { return tree_; }
+
+  /// Calls that have left, or must leave, and have not come back.
+  [[nodiscard]] std::vector<Call> calls_in_flight(const Contents& contents) const;
+  /// How many of them there are: the slots that this run holds.
+  [[nodiscard]] std::size_t slots_held() const;
+  /// No more than this many further slots could be used in the next turn.
+  [[nodiscard]] std::size_t slots_usable() const;
+  /// The first moment after `now` at which TimerFired is due; none when terminal.
+  [[nodiscard]] std::optional<Time> wake_at(Time now) const;
+  /// Whether it waits only for timers and inputs of others.
+  [[nodiscard]] bool is_parked() const;
+  /// "agent", "timer", "retry", or empty.
+  [[nodiscard]] std::string_view waiting_for() const;
+
+ private:
+  std::shared_ptr<const PlanIndex> index_;
+  RunState state_;
+  provenance::RunTree tree_;
+};
+
+}  // namespace avow::engine

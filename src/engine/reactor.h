@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// engine/reactor.h: one turn of a machine at work. Only machine.cc makes one.
+//
+// Where to read what: reactor.cc the inputs and the order of things, steps.cc how a step of each
+// type starts, calls.cc what becomes of outside calls, chat.cc inferences with tools, agent_run.cc
+// an agent's own run, tasks.cc workers, ending.cc how steps and runs end.
+#pragma once
+#include "engine/environment.h"
+#include "engine/machine.h"
+
+namespace avow::engine {
+
+class Reactor {
+ public:
+  Reactor(RunState& state, const PlanIndex& index, provenance::RunTree& tree, const Turn& turn,
+          Reaction& reaction);
+
+  void react(const Input& input);
+
+ private:
+  // reactor.cc: inputs
+  void on(const Start& start);
+  void on(const CallFinished& finished);
+  void on(const TimerFired&) {}
+  void on(const CancelRequested& request);
+  void on(const TaskClaimed& claim);
+  void on(const TaskRenewed& renewal);
+  void on(const TaskFinished& finished);
+  void on(const Recovered&);
+  void on(const Continue&) {}
+  void advance();
+  void resume_due();
+  void resume_attempt(std::size_t i);
+  bool run_ready(std::size_t i);
+  std::optional<std::string_view> skip_reason(const workflow::Step& step) const;
+
+  // reactor.cc: writing
+  Event begin(std::string_view type, std::string_view step = {}) const;
+  /// Puts the commitment to `value` into the event's data and the value among the contents.
+  Committed commit(Event& event, std::string_view member, json::Value value);
+  void emit(Event event);
+  [[nodiscard]] Bytes32 derive(std::string_view purpose) const;
+  [[nodiscard]] json::Value sources(const PlanIndex::Uses& uses) const;
+  [[nodiscard]] json::Value value_of(const Committed& committed) const;
+  [[nodiscard]] json::Value value_of(const ContentRef& ref) const;
+
+  // steps.cc
+  void start_step(std::size_t i);
+  /// Emits step.started for the step's first attempt. `kind` members go into its data.
+  void emit_started(std::size_t i, const json::Value& config, json::Value extra = json::Object());
+  void run_transform(std::size_t i, const json::Value& config);
+  void decide_by_rules(std::size_t i);
+  void check_guardrail(std::size_t i, const json::Value& config);
+  void start_webhook(std::size_t i, const workflow::Rendered& config);
+  void start_tool(std::size_t i, const json::Value& config);
+  void start_wait(std::size_t i, const json::Value& config);
+  void start_agent(std::size_t i);
+  [[nodiscard]] bool needs_slot(std::size_t i) const;
+  [[nodiscard]] std::optional<AgentId> agent_of(std::size_t i) const;
+  [[nodiscard]] bool tool_is_allowed(const json::Value& tool, std::optional<AgentId> agent) const;
+  [[nodiscard]] std::optional<Time> attempt_deadline(std::size_t i, Duration fallback) const;
+  /// Evaluates and counts the fuel into the turn.
+  [[nodiscard]] std::variant<json::Value, cel::EvalError> evaluate(
+      const cel::Expression& expression);
+  [[nodiscard]] std::variant<workflow::Rendered, cel::EvalError> render(
+      const workflow::Template& text);
+  void fail_expression(std::size_t i, const cel::EvalError& error, std::string_view what);
+
+  // calls.cc
+  /// Commits to a new outside call of step `i` and has it made; a spec that cannot be rendered
+  /// fails it.
+  void start_call(std::size_t i, const CallSpec& spec, json::Value facts = json::Object());
+  void call_again(std::size_t i);
+  void call_succeeded(std::size_t i, const CallResult& result);
+  void call_failed(std::size_t i, const CallError& error);
+  [[nodiscard]] const workflow::RetryPolicy& retry_policy(std::size_t i) const;
+
+  // chat.cc
+  void start_inference(std::size_t i);
+  void model_answered(std::size_t i, const CallResult& result);
+  void next_of_inference(std::size_t i);
+  bool try_fallback_model(std::size_t i);
+  void tool_answered(std::size_t i, json::Value output);
+  void finish_inference(std::size_t i);
+  void call_inner_tool(std::size_t i, const json::Value& asked, std::size_t tool_index);
+  [[nodiscard]] json::Value chat(std::size_t i, const std::string& model) const;
+  [[nodiscard]] json::Value chat_opening(std::size_t i) const;
+  [[nodiscard]] std::string model_of(std::size_t i) const;
+  [[nodiscard]] json::Value tool_offers(const json::Value& names) const;
+
+  // agent_run.cc
+  void begin_agent_run();
+  void advance_agent_run();
+  void start_llm_step(std::size_t round);
+  void start_tool_step(std::size_t round, std::size_t tool_index, const json::Value& asked);
+  [[nodiscard]] json::Value agent_run_chat() const;
+
+  // tasks.cc
+  void offer_task(std::size_t i);
+  void withdraw_task(const StepState& step);
+  /// The step whose task it is; else why not.
+  [[nodiscard]] Result<std::size_t> find_task(const TaskName& name) const;
+  [[nodiscard]] Result<std::size_t> find_held_task(const TaskName& name,
+                                                   std::string_view token_hash) const;
+  [[nodiscard]] store::TaskRow task_row(std::size_t i) const;
+
+  // ending.cc
+  void complete_step(std::size_t i, json::Value result);
+  void fail_step(std::size_t i, std::string_view code, std::string message);
+  void fail_or_retry(std::size_t i, const CallError& error);
+  void skip_step(std::size_t i, std::string_view reason);
+  void settle();
+  void complete_run();
+  void fail_run(std::string_view code, std::string message, std::string_view step = {});
+  void cancel_open_steps();
+
+  [[nodiscard]] const Plan& plan() const { return *index_.plan; }
+  [[nodiscard]] bool is_over() const { return is_terminal(state_.status); }
+  [[nodiscard]] bool is_ending() const {
+    return is_over() || state_.ending.has_value() || state_.is_cancel_requested;
+  }
+
+  RunState& state_;
+  const PlanIndex& index_;
+  provenance::RunTree& tree_;
+  const Turn& turn_;
+  Reaction& reaction_;
+  RunEnvironment environment_;
+  std::size_t slots_;
+  std::set<std::size_t> without_slot_;
+  std::int64_t fuel_pending_ = 0;  ///< Used since the last event that says so.
+  std::int64_t fuel_at_start_ = 0;
+  std::size_t contents_bytes_ = 0;
+};
+
+/// An estimate of the bytes of `value` as JSON; never less than half of them.
+std::size_t approximate_bytes(const json::Value& value);
+/// Nested arrays and objects of `value`.
+std::size_t depth_of(const json::Value& value);
+
+}  // namespace avow::engine

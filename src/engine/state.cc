@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/state.h"
+
+#include <cmath>
+
+namespace avow::engine {
+namespace {
+
+Committed committed(const Event& event, std::string_view member) {
+  const json::Value* hex = event.data.find(member);
+  if (hex == nullptr || !hex->is_string()) return {};
+  return {{event.seq, std::string(member)}, hex->as_string()};
+}
+
+std::optional<Time> time_member(const Event& event, std::string_view member) {
+  const json::Value* text = event.data.find(member);
+  if (text == nullptr || !text->is_string()) return std::nullopt;
+  const auto time = parse_time(text->as_string());
+  return time ? std::optional(*time) : std::nullopt;
+}
+
+std::size_t size_member(const Event& event, std::string_view member) {
+  return static_cast<std::size_t>(event.data.int_or(member, 0));
+}
+
+CallKind call_kind(std::string_view name) {
+  if (name == "model") return CallKind::kModel;
+  return name == "tool" ? CallKind::kTool : CallKind::kWebhook;
+}
+
+StepType step_type(std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(StepType::kWait); ++i) {
+    if (workflow::step_type_name(static_cast<StepType>(i)) == name) return static_cast<StepType>(i);
+  }
+  return StepType::kAgent;
+}
+
+/// Costs stand in events as cents with at most six decimals.
+Cost cost_member(const Event& event) {
+  const json::Value* cents = event.data.find("cost_cents");
+  if (cents == nullptr || !cents->is_number()) return 0;
+  return std::llround(cents->as_double() * 1e6);
+}
+
+}  // namespace
+
+std::string_view step_status_name(StepStatus status) {
+  switch (status) {
+    case StepStatus::kPending:
+      return "pending";
+    case StepStatus::kRunning:
+      return "running";
+    case StepStatus::kWaiting:
+      return "waiting";
+    case StepStatus::kCompleted:
+      return "completed";
+    case StepStatus::kFailed:
+      return "failed";
+    case StepStatus::kSkipped:
+      return "skipped";
+    case StepStatus::kCancelled:
+      return "cancelled";
+  }
+  return "pending";
+}
+
+std::string_view run_status_name(RunStatus status) {
+  switch (status) {
+    case RunStatus::kRunning:
+      return "running";
+    case RunStatus::kCompleted:
+      return "completed";
+    case RunStatus::kFailed:
+      return "failed";
+    case RunStatus::kCancelled:
+      return "cancelled";
+  }
+  return "running";
+}
+
+bool is_terminal(StepStatus status) {
+  return status != StepStatus::kPending && status != StepStatus::kRunning &&
+         status != StepStatus::kWaiting;
+}
+
+RunState::RunState(RunId run, TenantId owner, std::shared_ptr<const Plan> plan)
+    : id(run), tenant(owner), plan_(std::move(plan)) {
+  is_agent_run = plan_->is_agent_run;
+  steps.reserve(plan_->steps.size());
+  for (const workflow::Step& step : plan_->steps) {
+    StepState& state = steps.emplace_back();
+    state.name = step.name;
+    state.type = step.type;
+    state.unfinished_dependencies = step.dependencies.size();
+    if (step.dependencies.empty()) ready_.insert(steps.size() - 1);
+  }
+  unfinished_steps = steps.size();
+}
+
+std::size_t RunState::index_of(std::string_view step) const {
+  if (!is_agent_run) return plan_->find(step);
+  const auto at = by_name_.find(step);
+  return at == by_name_.end() ? steps.size() : at->second;
+}
+
+const StepState* RunState::find_step(std::string_view step) const {
+  const std::size_t i = index_of(step);
+  return i < steps.size() ? &steps[i] : nullptr;
+}
+
+const std::map<std::string, RunState::Handler, std::less<>>& RunState::handlers() {
+  static const std::map<std::string, Handler, std::less<>> all = {
+      {"run.started", &RunState::on_run_started},
+      {"step.started", &RunState::on_step_started},
+      {"effect.started", &RunState::on_effect_started},
+      {"llm.called", &RunState::on_llm_called},
+      {"tool.called", &RunState::on_tool_called},
+      {"decision.made", &RunState::on_decision_made},
+      {"guardrail.checked", &RunState::on_guardrail_checked},
+      {"effect.in_doubt", &RunState::on_effect_in_doubt},
+      {"timer.armed", &RunState::on_timer_armed},
+      {"task.offered", &RunState::on_task_offered},
+      {"task.claimed", &RunState::on_task_claimed},
+      {"task.renewed", &RunState::on_task_claimed},
+      {"step.retrying", &RunState::on_step_retrying},
+      {"step.completed", &RunState::on_step_completed},
+      {"step.failed", &RunState::on_step_failed},
+      {"step.skipped", &RunState::on_step_skipped},
+      {"step.cancelled", &RunState::on_step_cancelled},
+      {"run.cancel_requested", &RunState::on_cancel_requested},
+      {"run.completed", &RunState::on_run_completed},
+      {"run.failed", &RunState::on_run_failed},
+      {"run.cancelled", &RunState::on_run_cancelled},
+  };
+  return all;
+}
+
+Result<void> RunState::apply(const Event& event) {
+  CHECK(event.seq == seq + 1);
+  const auto handler = handlers().find(event.type);
+  if (handler == handlers().end()) {
+    return failure(Code::kUnavailable,
+                   "event {} has the type \"{}\", which this program does not know", event.seq,
+                   shown(event.type));
+  }
+  if (!event.step.empty() && event.type != "step.started" && find_step(event.step) == nullptr) {
+    return failure(Code::kCorruption,
+                   "event {} names the step \"{}\", which the plan does not have", event.seq,
+                   shown(event.step));
+  }
+  seq = event.seq;
+  time = event.time;
+  fuel_used += event.data.int_or("fuel", 0);
+  (this->*handler->second)(event);
+  return {};
+}
+
+StepState& RunState::step_of(const Event& event) {
+  const std::size_t i = index_of(event.step);
+  CHECK(i < steps.size());
+  return steps[i];
+}
+
+void RunState::on_run_started(const Event& event) {
+  actor = event.actor;
+  agent = event.agent;
+  traceparent = event.data.string_or("traceparent");
+  model = event.data.string_or("model");
+  max_steps = event.data.int_or("max_steps", 0);
+  started_at = event.time;
+  deadline = started_at + std::chrono::seconds(event.data.int_or("timeout_seconds", 0));
+  input = committed(event, "input");
+  parameters = committed(event, "parameters");
+  plan_commitment = committed(event, "plan");
+  name = committed(event, "name");
+  labels = committed(event, "labels");
+}
+
+void RunState::on_step_started(const Event& event) {
+  std::size_t i = index_of(event.step);
+  if (is_agent_run && i == steps.size()) {
+    // The steps of an agent's own run come as its model asks for them.
+    StepState& added = steps.emplace_back();
+    added.name = event.step;
+    added.type = step_type(event.data.string_or("type"));
+    added.round = size_member(event, "round");
+    added.tool_index = size_member(event, "tool_index");
+    added.tool = event.data.string_or("tool");
+    by_name_.emplace(event.step, i);
+    ++unfinished_steps;
+  }
+  CHECK(i < steps.size());
+  StepState& step = steps[i];
+  if (event.attempt == 1) {
+    ready_.erase(i);
+    ++steps_started;
+    step.started_at = event.time;
+    step.input = committed(event, "input");
+    step.agent = event.agent;
+  }
+  step.attempt = event.attempt;
+  step.status = StepStatus::kRunning;
+  step.wake_at.reset();
+  step.deadline = time_member(event, "deadline");
+  step.is_in_flight = !step.calls.empty();  // a later attempt sends the last call again
+}
+
+void RunState::on_effect_started(const Event& event) {
+  StepState& step = step_of(event);
+  CallState& call = step.calls.emplace_back();
+  call.number = static_cast<std::uint32_t>(event.data.int_or("call", 1));
+  call.kind = call_kind(event.data.string_or("kind"));
+  call.request = {event.seq, "request"};
+  call.model = event.data.string_or("model");
+  call.tool = event.data.string_or("tool");
+  call.tool_index = size_member(event, "tool_index");
+  step.is_in_flight = true;
+  step.call_failures = 0;
+}
+
+void RunState::on_llm_called(const Event& event) {
+  StepState& step = step_of(event);
+  if (!step.calls.empty()) step.calls.back().result = {event.seq, "response"};
+  step.is_in_flight = false;
+  for (Usage* sum : {&usage, &step.usage}) {
+    sum->input_tokens += event.data.int_or("input_tokens", 0);
+    sum->output_tokens += event.data.int_or("output_tokens", 0);
+  }
+  step.cost += cost_member(event);
+  cost += cost_member(event);
+}
+
+void RunState::on_tool_called(const Event& event) {
+  StepState& step = step_of(event);
+  if (!step.is_in_flight) {
+    // Refused before it left: an unknown tool, a scope that the agent lacks, arguments that do not
+    // fit.
+    CallState& call = step.calls.emplace_back();
+    call.number = static_cast<std::uint32_t>(event.data.int_or("call", 1));
+    call.kind = CallKind::kTool;
+    call.tool = event.data.string_or("tool");
+    call.tool_index = size_member(event, "tool_index");
+  }
+  step.calls.back().result = {event.seq, "output"};
+  step.is_in_flight = false;
+}
+
+void RunState::on_decision_made(const Event& event) {
+  step_of(event).decision = event.data.string_or("decision");
+}
+
+void RunState::on_guardrail_checked(const Event&) {}
+
+void RunState::on_effect_in_doubt(const Event& event) {
+  StepState& step = step_of(event);
+  ++step.crashes;
+  step.deadline = time_member(event, "deadline");
+}
+
+void RunState::on_timer_armed(const Event& event) {
+  StepState& step = step_of(event);
+  step.status = StepStatus::kWaiting;
+  step.wake_at = time_member(event, "until");
+}
+
+void RunState::on_task_offered(const Event& event) {
+  StepState& step = step_of(event);
+  const auto task = parse_id(event.data.string_or("task"));
+  step.status = StepStatus::kWaiting;
+  step.task =
+      TaskState{.id = TaskId{task ? *task : Id{}}, .lease_expires_at = {}, .token_hash = {}};
+}
+
+void RunState::on_task_claimed(const Event& event) {
+  StepState& step = step_of(event);
+  if (!step.task) return;
+  step.status = StepStatus::kRunning;
+  step.task->claims = static_cast<int>(event.data.int_or("claim", step.task->claims));
+  step.task->lease_expires_at = time_member(event, "lease_expires_at");
+  step.task->token_hash = event.data.string_or("token", step.task->token_hash);
+}
+
+void RunState::on_step_retrying(const Event& event) {
+  StepState& step = step_of(event);
+  step.status = StepStatus::kWaiting;
+  step.wake_at = time_member(event, "retry_at");
+  step.deadline.reset();
+  step.is_in_flight = false;
+  step.task.reset();
+  ++step.call_failures;
+  step.error_code = event.data.string_or("code");
+  step.error_message = committed(event, "message");
+}
+
+void RunState::end_step(const Event& event, StepStatus status_now) {
+  const std::size_t i = index_of(event.step);
+  StepState& step = step_of(event);
+  ready_.erase(i);
+  step.status = status_now;
+  step.completed_at = event.time;
+  step.deadline.reset();
+  step.wake_at.reset();
+  step.task.reset();
+  step.is_in_flight = false;
+  --unfinished_steps;
+  if (is_agent_run) return;
+  for (const std::size_t dependent : plan_->steps[i].dependents) {
+    StepState& next = steps[dependent];
+    if (--next.unfinished_dependencies == 0 && next.status == StepStatus::kPending) {
+      ready_.insert(dependent);
+    }
+  }
+}
+
+void RunState::on_step_completed(const Event& event) {
+  StepState& step = step_of(event);
+  step.output = committed(event, "output");
+  step.error_code.clear();
+  step.error_message = {};
+  end_step(event, StepStatus::kCompleted);
+}
+
+void RunState::on_step_failed(const Event& event) {
+  StepState& step = step_of(event);
+  step.error_code = event.data.string_or("code");
+  step.error_message = committed(event, "message");
+  end_step(event, StepStatus::kFailed);
+  const bool aborts =
+      is_agent_run ? step.type != StepType::kToolCall
+                   : plan_->steps[index_of(event.step)].on_failure == workflow::OnFailure::kAbort;
+  if (aborts && !ending) ending = Ending{step.error_code, event.step, step.error_message};
+}
+
+void RunState::on_step_skipped(const Event& event) { end_step(event, StepStatus::kSkipped); }
+void RunState::on_step_cancelled(const Event& event) { end_step(event, StepStatus::kCancelled); }
+void RunState::on_cancel_requested(const Event&) { is_cancel_requested = true; }
+
+void RunState::end_run(const Event& event, RunStatus status_now) {
+  status = status_now;
+  completed_at = event.time;
+  ready_.clear();
+}
+
+void RunState::on_run_completed(const Event& event) {
+  output = committed(event, "output");
+  end_run(event, RunStatus::kCompleted);
+}
+
+void RunState::on_run_failed(const Event& event) {
+  error_code = event.data.string_or("code");
+  error_step = event.data.string_or("step");
+  error_message = committed(event, "message");
+  end_run(event, RunStatus::kFailed);
+}
+
+void RunState::on_run_cancelled(const Event& event) { end_run(event, RunStatus::kCancelled); }
+
+}  // namespace avow::engine

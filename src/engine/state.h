@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// engine/state.h: where a run stands: what its events, applied in order, come to.
+// apply() is the only thing that changes a RunState, live and at recovery alike, so a run that is
+// read back from its journal stands exactly where it stood. Holds names of contents, never
+// contents.
+#pragma once
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/effect_runner.h"
+#include "provenance/content.h"
+#include "provenance/event.h"
+#include "store/store.h"
+#include "workflow/plan.h"
+
+namespace avow::engine {
+
+using provenance::ContentRef;
+using provenance::Event;
+using store::RunStatus;
+using workflow::Plan;
+using workflow::StepType;
+
+enum class StepStatus { kPending, kRunning, kWaiting, kCompleted, kFailed, kSkipped, kCancelled };
+std::string_view step_status_name(StepStatus status);
+std::string_view run_status_name(RunStatus status);
+bool is_terminal(StepStatus status);
+inline bool is_terminal(RunStatus status) { return status != RunStatus::kRunning; }
+
+/// A content and the commitment to it, lower-case hex.
+struct Committed {
+  ContentRef ref;
+  std::string commitment;
+  [[nodiscard]] bool exists() const { return ref.seq != 0; }
+};
+
+/// One outside call of a step.
+struct CallState {
+  std::uint32_t number = 1;
+  CallKind kind = CallKind::kWebhook;
+  ContentRef request;
+  ContentRef result;  ///< seq 0: none yet.
+  std::string model;  ///< kModel: the one asked.
+  std::string tool;   ///< kTool inside an inference: the tool, and which of the asked calls it is.
+  std::size_t tool_index = 0;
+};
+
+/// The task of an agent's step.
+struct TaskState {
+  TaskId id;
+  int claims = 0;
+  std::optional<Time> lease_expires_at;
+  std::string token_hash;  ///< Lower-case hex; empty: free.
+};
+
+struct StepState {
+  std::string name;
+  StepType type = StepType::kTransform;
+  StepStatus status = StepStatus::kPending;
+  std::optional<AgentId> agent;
+  std::uint32_t attempt = 0;
+  std::optional<Time> started_at;
+  std::optional<Time> completed_at;
+  std::optional<Time> deadline;  ///< Of the attempt under way.
+  std::optional<Time> wake_at;   ///< While waiting: for the next attempt, or for the end of a wait.
+  Committed input;               ///< The resolved config.
+  Committed output;
+  std::string error_code;
+  Committed error_message;
+  std::string decision;          ///< The label chosen by a decision.
+  std::vector<CallState> calls;  ///< The last one may be in flight.
+  bool is_in_flight = false;     ///< The last call has left, or is about to, and has not come back.
+  int crashes = 0;               ///< Attempts lost to crashes.
+  int call_failures = 0;         ///< Attempts at the last call that failed.
+  Usage usage;
+  Cost cost = 0;
+  std::optional<TaskState> task;
+  std::size_t unfinished_dependencies = 0;
+  /// In an agent's own run: the round (number of model calls so far) and which tool call of it.
+  std::size_t round = 0;
+  std::size_t tool_index = 0;
+  std::string tool;
+};
+
+/// Why nothing new starts any more.
+struct Ending {
+  std::string code;
+  std::string step;   ///< Empty: the run itself.
+  Committed message;  ///< Of the step that failed.
+};
+
+class RunState {
+ public:
+  RunState(RunId id, TenantId tenant, std::shared_ptr<const Plan> plan);
+
+  /// Takes the next event. CHECKs that its seq follows: the journal's own integrity is checked
+  /// where it is read. Errors: kUnavailable  an event type that this program does not know: it must
+  /// not guess
+  Result<void> apply(const Event& event);
+
+  [[nodiscard]] const Plan& plan() const { return *plan_; }
+  [[nodiscard]] const StepState* find_step(std::string_view step) const;
+  [[nodiscard]] std::size_t index_of(std::string_view step) const;
+  /// Pending steps whose dependencies are all terminal, in plan order.
+  [[nodiscard]] const std::set<std::size_t>& ready() const { return ready_; }
+
+  // The rest is for reading; only apply() writes it.
+  RunId id;
+  TenantId tenant;
+  RunStatus status = RunStatus::kRunning;
+  std::uint32_t seq = 0;  ///< Of the last event.
+  Time time;              ///< Of the last event.
+  bool is_agent_run = false;
+  std::string actor;
+  std::string traceparent;
+  std::optional<AgentId> agent;
+  std::string model;  ///< The request's or the workflow's; empty: the agent's.
+  std::int64_t max_steps = 0;
+  Time started_at;
+  std::optional<Time> completed_at;
+  Time deadline;
+  Committed input;
+  Committed parameters;
+  Committed plan_commitment;
+  Committed name;
+  Committed labels;
+  Committed output;
+  std::string error_code;
+  std::string error_step;
+  Committed error_message;
+  std::optional<Ending> ending;
+  bool is_cancel_requested = false;
+  std::vector<StepState> steps;  ///< In plan order; in an agent's own run in the order of start.
+  std::size_t unfinished_steps = 0;
+  std::int64_t steps_started = 0;
+  std::int64_t fuel_used = 0;
+  Cost cost = 0;
+  Usage usage;
+
+ private:
+  using Handler = void (RunState::*)(const Event&);
+  static const std::map<std::string, Handler, std::less<>>& handlers();
+
+  void on_run_started(const Event& event);
+  void on_step_started(const Event& event);
+  void on_effect_started(const Event& event);
+  void on_llm_called(const Event& event);
+  void on_tool_called(const Event& event);
+  void on_decision_made(const Event& event);
+  void on_guardrail_checked(const Event& event);
+  void on_effect_in_doubt(const Event& event);
+  void on_timer_armed(const Event& event);
+  void on_task_offered(const Event& event);
+  void on_task_claimed(const Event& event);
+  void on_step_retrying(const Event& event);
+  void on_step_completed(const Event& event);
+  void on_step_failed(const Event& event);
+  void on_step_skipped(const Event& event);
+  void on_step_cancelled(const Event& event);
+  void on_cancel_requested(const Event& event);
+  void on_run_completed(const Event& event);
+  void on_run_failed(const Event& event);
+  void on_run_cancelled(const Event& event);
+
+  StepState& step_of(const Event& event);
+  void end_step(const Event& event, StepStatus status);
+  void end_run(const Event& event, RunStatus status);
+
+  std::shared_ptr<const Plan> plan_;
+  std::map<std::string, std::size_t, std::less<>> by_name_;
+  std::set<std::size_t> ready_;
+};
+
+}  // namespace avow::engine
