@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // store/store.h: what must survive the process, in verbs of the domain.
 // The store sees bytes, ids, times and states; what the bytes mean is its callers' business. Memory
-// (the model), SQLite (one process, one file) and later PostgreSQL (several nodes) keep one contract,
-// held by one test suite.
+// (the model), SQLite (one process, one file) and later PostgreSQL (several nodes) keep one
+// contract, held by one test suite.
 //
 // Atomicity   A Commit happens whole or not at all.
-// Durability  When `done` says success, the commit is on disk (memory: in memory) and every later read
+// Durability  When `done` says success, the commit is on disk (memory: in memory) and every later
+// read
 //             in this process sees it.
 // Order       Commits of one run are written in the order in which they were given.
 // Isolation   A read sees one moment; nothing of a commit before all of it.
-// Failure     kConflict, kResourceExhausted and kUnavailable mean: not written. kOutcomeUnknown: it may
-//             have been; read again. If the disk's sync fails the process stops (DESIGN.md, promise 1).
+// Failure     kConflict, kResourceExhausted and kUnavailable mean: not written. kOutcomeUnknown: it
+// may
+//             have been; read again. If the disk's sync fails the process stops (DESIGN.md, promise
+//             1).
 // Threads     Every verb may be called from any thread. Reads block briefly (never on a commit).
 #pragma once
 #include <cstdint>
@@ -38,7 +41,8 @@ struct RunRow {
   std::optional<AgentId> agent;
   Time created_at;
   std::optional<Time> wake_at;  ///< Its earliest timer; none when terminal.
-  /// Waits for somebody else (a task, a timer): not resumed at start, only by its timer or an input.
+  /// Waits for somebody else (a task, a timer): not resumed at start, only by its timer or an
+  /// input.
   bool is_parked = false;
   std::string summary;  ///< Opaque: what a list shows of the run.
 };
@@ -53,20 +57,33 @@ struct Segment {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
+/// The largest seq of a journal, and so the most events of a run (DESIGN.md, section 6).
+inline constexpr std::uint32_t kSeqMax = 1'048'575;
+
 /// One transition of one run.
 struct RunChange {
-  RunRow row;                           ///< The row after it; row.version = expected_version + 1.
-  std::uint64_t expected_version = 0;   ///< 0: the run must not exist.
-  std::optional<Segment> journal;       ///< Appended; first_seq follows the last.
-  std::optional<Segment> contents;      ///< Appended; at most one per journal segment.
-  std::optional<std::string> plan;      ///< Stored once, at creation, where it is not a shared plan.
-  Labels labels;                        ///< Stored once, at creation.
+  /// The row after it; row.version = expected_version + 1. Tenant, workflow, agent and created_at
+  /// are those of creation for ever: later ones are ignored.
+  RunRow row;
+  std::uint64_t expected_version = 0;  ///< 0: the run must not exist.
+  std::optional<Segment> journal;      ///< Appended; first_seq follows the last (else kConflict).
+  /// Appended, only together with a journal segment; first_seq is one of that segment's seqs.
+  std::optional<Segment> contents;
+  std::optional<std::string> plan;  ///< Stored once, at creation, where it is not a shared plan.
+  Labels labels;                    ///< Stored once, at creation.
 };
 
 /// Kinds of record. The numbers are in stores; never reuse one.
-enum class RecordKind : std::uint8_t { kTenant = 1, kApiKey = 2, kWorkflow = 3, kAgent = 4, kTool = 5 };
+enum class RecordKind : std::uint8_t {
+  kTenant = 1,
+  kApiKey = 2,
+  kWorkflow = 3,
+  kAgent = 4,
+  kTool = 5
+};
 
-/// Something defined through the API and changed now and then: a tenant, key, workflow, agent or tool.
+/// Something defined through the API and changed now and then: a tenant, key, workflow, agent or
+/// tool.
 struct Record {
   RecordKind kind = RecordKind::kTenant;
   TenantId tenant;  ///< All zero for the deployment's own.
@@ -99,8 +116,8 @@ struct TaskRow {
 };
 
 struct TaskChange {
-  TaskRow row;  ///< Inserted or replaced.
-  bool erase = false;  ///< Removed; only row.id counts.
+  TaskRow row;         ///< Inserted or replaced.
+  bool erase = false;  ///< Removed if it is there; only row.id counts.
 };
 
 /// The kept answer of a request with an Idempotency-Key.
@@ -109,6 +126,9 @@ struct IdempotentAnswer {
   std::string body_digest;  ///< 32 bytes: SHA-256 of the request's body.
   std::string answer;       ///< Opaque.
   Time expires_at;
+  /// When it is stored. An answer of the same key that expired at or before this is replaced; any
+  /// other is a kConflict. Left at zero, it replaces none.
+  Time stored_at{};
 };
 
 /// What is written together.
@@ -157,24 +177,32 @@ class Store {
   using Done = std::function<void(Result<void>)>;
   virtual ~Store() = default;
 
-  /// Writes `commit`; calls `done` once, on a thread of the store's, after it is durable or refused.
-  /// `done` must not block. Never waits for the disk itself.
-  /// Errors, through `done`: kConflict           another version, an id or unique_key that is taken, or an
+  /// Writes `commit`; calls `done` once, on a thread of the store's, after it is durable or
+  /// refused. `done` must not block, nor call a verb that waits (put_meta, drop_expired_answers,
+  /// stop). Never waits for the disk itself; never calls `done` before it returns, save after
+  /// stop(). Errors, through `done`: kInvalidArgument    it breaks a rule that stands beside the
+  /// fields above:
+  ///                                             the caller's mistake
+  ///                         kConflict           another version, an id or unique_key that is
+  ///                         taken, or an
   ///                                             answer that is kept already
   ///                         kResourceExhausted  the queue or the disk is full: not written
-  ///                         kUnavailable        the store is stopping, or cannot be reached: not written
-  ///                         kOutcomeUnknown     the answer of the database was lost
+  ///                         kUnavailable        the store is stopping, or cannot be reached: not
+  ///                         written kOutcomeUnknown     the answer of the database was lost
   virtual void commit(Commit commit, Done done) = 0;
 
-  /// Errors of all reads: kNotFound where one thing is named, kCorruption, kUnavailable.
+  /// Errors of all reads: kNotFound where one thing is named, kCorruption, kUnavailable (stopped,
+  /// or the read took longer than a second).
   virtual Result<RunRow> get_run(RunId id) = 0;
   virtual Result<RunRecord> read_run(RunId id) = 0;
-  /// Journal segments that hold events after `after_seq`, oldest first.
-  virtual Result<std::vector<Segment>> read_journal(RunId id, std::uint32_t after_seq, std::size_t limit) = 0;
+  /// At most `limit` journal segments that hold events after `after_seq`, oldest first.
+  virtual Result<std::vector<Segment>> read_journal(RunId id, std::uint32_t after_seq,
+                                                    std::size_t limit) = 0;
   /// Newest first (by id).
   virtual Result<std::vector<RunRow>> list_runs(const RunQuery& query) = 0;
   /// Runs that are neither terminal nor parked, by id, after `after`.
-  virtual Result<std::vector<RunRow>> active_runs(std::optional<RunId> after, std::size_t limit) = 0;
+  virtual Result<std::vector<RunRow>> active_runs(std::optional<RunId> after,
+                                                  std::size_t limit) = 0;
   /// Runs that are not terminal and have a timer, by (wake_at, id), after that pair.
   struct TimerRow {
     Time wake_at;
@@ -182,7 +210,8 @@ class Store {
     TenantId tenant;
     auto operator<=>(const TimerRow&) const = default;
   };
-  virtual Result<std::vector<TimerRow>> timers(std::optional<TimerRow> after, std::size_t limit) = 0;
+  virtual Result<std::vector<TimerRow>> timers(std::optional<TimerRow> after,
+                                               std::size_t limit) = 0;
 
   virtual Result<Record> get_record(RecordKind kind, Id id) = 0;
   virtual Result<Record> find_record(RecordKind kind, std::string_view unique_key) = 0;
@@ -195,10 +224,12 @@ class Store {
 
   /// The kept answer of that key; kNotFound also where it has expired at `now`.
   virtual Result<IdempotentAnswer> find_answer(std::string_view key, Time now) = 0;
-  /// Removes answers that expired before `now`, at most `limit`; says how many.
+  /// Removes answers that expired at or before `now`, at most `limit`; says how many. Waits for the
+  /// disk.
   virtual Result<std::size_t> drop_expired_answers(Time now, std::size_t limit) = 0;
 
-  /// Facts of the deployment ("origin", ...), written once at init. Errors of put: kConflict (other value).
+  /// Facts of the deployment ("origin", ...), written once at init; put waits for the disk.
+  /// Errors of put: kConflict (other value), and those of commit.
   virtual Result<std::string> get_meta(std::string_view name) = 0;
   virtual Result<void> put_meta(std::string_view name, std::string_view value) = 0;
 

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/sqlite/committer.h"
+
+#include <cstdlib>
+#include <future>
+
+#include "base/log.h"
+
+namespace avow::store {
+namespace {
+
+// A log that grows to this many times its target is emptied by force, waiting for readers: they
+// would otherwise, always one of them in the log, keep it growing for ever.
+constexpr std::int64_t kForceFactor = 4;
+
+Error stopped() { return failure(Code::kUnavailable, "the store is stopped"); }
+
+}  // namespace
+
+Committer::Committer(std::unique_ptr<Connection> connection, CommitterOptions options)
+    : options_(options),
+      connection_(std::move(connection)),
+      writer_(*connection_),
+      next_checkpoint_(options.wal_bytes_target),
+      thread_([this] { run_thread(); }),
+      thread_id_(thread_.get_id()) {}
+
+Committer::~Committer() { CHECK(!thread_.joinable()); }
+
+void Committer::commit(Commit commit, Store::Done done) {
+  const std::size_t bytes = commit.bytes();
+  enqueue({std::move(commit), nullptr, bytes, std::move(done), {}});
+}
+
+void Committer::refuse(Error error, Store::Done done) {
+  enqueue({{}, nullptr, 0, std::move(done), std::move(error)});
+}
+
+void Committer::enqueue(Waiting waiting) {
+  {
+    const MutexLock lock(mutex_);
+    if (!is_stopping_) {
+      if (waiting.bytes > options_.queue_bytes_max - queue_bytes_) {
+        // It still goes through the queue, empty: `done` is never called inside commit().
+        waiting = {{},
+                   nullptr,
+                   0,
+                   std::move(waiting.done),
+                   failure(Code::kResourceExhausted, "the commit queue is full ({} bytes)",
+                           options_.queue_bytes_max)};
+      }
+      queue_bytes_ += waiting.bytes;
+      queue_.push_back(std::move(waiting));
+      wake_.notify_one();
+      return;
+    }
+  }
+  waiting.done(stopped());
+}
+
+Result<void> Committer::run(const Job& job) {
+  CHECK(std::this_thread::get_id() != thread_id_);  // it would wait for itself
+  std::promise<Result<void>> promise;
+  enqueue({{},
+           job,
+           0,
+           [&promise](Result<void> outcome) { promise.set_value(std::move(outcome)); },
+           {}});
+  return promise.get_future().get();
+}
+
+void Committer::run_thread() {
+  Batch batch;
+  while (take(batch)) {
+    write(batch);
+    // Captures may hold much: freed before this thread sleeps again.
+    batch.clear();
+    checkpoint_if_long();
+  }
+}
+
+/// Waits for something to write; false when there is nothing and the store is stopping.
+bool Committer::take(Batch& batch) {
+  const MutexLock lock(mutex_);
+  while (queue_.empty() && !is_stopping_) wake_.wait(mutex_);
+  std::swap(batch, queue_);
+  return !batch.empty();
+}
+
+void Committer::write(Batch& batch) {
+  const Result<void> written = write_transaction(batch);
+  if (!written) {
+    stop_process_if_disk_fails(written.error());
+    if (connection_->in_transaction()) {
+      if (auto undone = connection_->execute("ROLLBACK"); !undone) {
+        log::error("store: rollback: {}", undone.error().message);
+        std::abort();  // the next commit would join a transaction of which nobody knows the state
+      }
+    }
+    log::warning("store: a group of {} commits was not written: {}", batch.size(),
+                 written.error().message);
+    // Also where one was refused by itself: it was compared with a state that never came to be.
+    for (auto& waiting : batch) waiting.outcome = written.error();
+  }
+  finish(batch, written);
+  for (auto& waiting : batch) waiting.done(std::move(waiting.outcome));
+}
+
+Result<void> Committer::write_transaction(Batch& batch) {
+  RETURN_IF_ERROR(connection_->execute("BEGIN IMMEDIATE"));
+  for (auto& waiting : batch) {
+    if (!waiting.outcome) continue;
+    waiting.outcome = waiting.job ? waiting.job(writer_) : writer_.write(waiting.commit);
+    if (!waiting.outcome && waiting.outcome.error().code != Code::kConflict) {
+      return waiting.outcome;
+    }
+  }
+  // The sync. If we stop before it, recovery finds none of the batch; after it, all of it.
+  return connection_->execute("COMMIT");
+}
+
+void Committer::finish(const Batch& batch, const Result<void>& written) {
+  const MutexLock lock(mutex_);
+  bool has_written = false;
+  for (const auto& waiting : batch) {
+    queue_bytes_ -= waiting.bytes;
+    if (!waiting.outcome) continue;
+    has_written = true;
+    if (!waiting.job) ++commits_;
+  }
+  if (has_written) ++transactions_;
+  if (has_written || !written) last_transaction_ = written;
+}
+
+void Committer::checkpoint_if_long() {
+  const std::int64_t length = connection_->wal_bytes();
+  // Shorter than before: SQLite began it anew, because all of it was in the file and nobody read
+  // it.
+  if (length < wal_bytes_seen_) next_checkpoint_ = options_.wal_bytes_target;
+  wal_bytes_seen_ = length;
+  if (length < next_checkpoint_) return;
+  const bool must_empty = length >= kForceFactor * options_.wal_bytes_target;
+  const auto done = connection_->checkpoint(must_empty ? Connection::Checkpoint::kTruncate
+                                                       : Connection::Checkpoint::kPassive);
+  if (!done) {
+    // Nothing is lost: the log holds it. It is tried again when the log has grown once more.
+    stop_process_if_disk_fails(done.error());
+    log::warning("store: checkpoint at {} bytes: {}", length, done.error().message);
+  }
+  next_checkpoint_ = length + options_.wal_bytes_target;
+}
+
+void Committer::stop_process_if_disk_fails(const Error& error) {
+  if (!connection_->is_disk_failing()) return;
+  // DESIGN.md, promise 1: what a failed sync leaves on the disk nobody knows; only a new start,
+  // which reads it again, finds out. `done` is not called: the answers were never given.
+  log::error("store: the disk fails, stopping: {}", error.message);
+  std::abort();
+}
+
+Result<void> Committer::health() {
+  Result<void> last;
+  {
+    const MutexLock lock(mutex_);
+    if (is_stopping_) return stopped();
+    last = last_transaction_;
+    if (last || is_probing_) return last;
+    is_probing_ = true;
+  }
+  const auto probed = [this](const Result<void>&) {
+    const MutexLock lock(mutex_);
+    is_probing_ = false;
+  };
+  enqueue({{}, [](Writer& writer) { return writer.probe(); }, 0, probed, {}});
+  return last;
+}
+
+Store::Figures Committer::figures() {
+  const MutexLock lock(mutex_);
+  return {commits_, transactions_, queue_bytes_};
+}
+
+void Committer::stop() {
+  const MutexLock stop_lock(stop_mutex_);
+  if (!thread_.joinable()) return;
+  CHECK(std::this_thread::get_id() != thread_id_);
+  {
+    const MutexLock lock(mutex_);
+    is_stopping_ = true;
+    wake_.notify_one();
+  }
+  thread_.join();
+  if (auto emptied = connection_->checkpoint(Connection::Checkpoint::kTruncate); !emptied) {
+    log::warning("store: checkpoint at the end: {}", emptied.error().message);
+  }
+  connection_.reset();
+}
+
+}  // namespace avow::store

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// store/sqlite/committer.h: the one thread that writes, with group commit.
+#pragma once
+#include <condition_variable>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+#include "store/sqlite/writer.h"
+
+namespace avow::store {
+
+struct CommitterOptions {
+  std::size_t queue_bytes_max = 0;  ///< Of commits that wait or are being written.
+  std::int64_t wal_bytes_target =
+      0;  ///< The write-ahead log is moved into the file at this length.
+};
+
+/// Owns the writing connection and the thread that uses it. Takes everything that waits into one
+/// transaction, syncs once, answers all, and never waits for a fuller batch: while one sync runs
+/// the next batch gathers. If the disk fails (not: is full), the process stops: after a failed sync
+/// the page cache cannot be believed. Any thread, save where noted.
+class Committer {
+ public:
+  /// Writes something else than a Commit, under the same rule of errors as Writer's verbs.
+  using Job = std::function<Result<void>(Writer&)>;
+
+  /// `connection` has its schema already.
+  Committer(std::unique_ptr<Connection> connection, CommitterOptions options);
+  ~Committer();  ///< CHECKs that stop() was called.
+
+  /// See Store::commit. `commit` went through check_form() and compress_parts().
+  void commit(Commit commit, Store::Done done);
+  /// Answers `done` as commit() does, without writing anything.
+  void refuse(Error error, Store::Done done);
+  /// Runs `job` in the transaction of its turn, and waits for the disk. Not on the committing
+  /// thread.
+  Result<void> run(const Job& job);
+
+  /// The last error of a whole transaction, until one succeeds; asking makes it try a small one.
+  Result<void> health();
+  Store::Figures figures();
+  /// Writes and answers what waits, ends the thread, empties the write-ahead log, closes the file.
+  void stop();
+
+ private:
+  struct Waiting {
+    Commit commit;
+    Job job;  ///< Instead of `commit`, where it is set.
+    std::size_t bytes = 0;
+    Store::Done done;
+    Result<void> outcome;  ///< An error: refused before it was queued, or when it was written.
+  };
+  using Batch = std::vector<Waiting>;
+
+  void enqueue(Waiting waiting);
+  void run_thread();
+  bool take(Batch& batch);
+  void write(Batch& batch);
+  Result<void> write_transaction(Batch& batch);
+  void finish(const Batch& batch, const Result<void>& written);
+  void checkpoint_if_long();
+  void stop_process_if_disk_fails(const Error& error);
+
+  const CommitterOptions options_;
+  std::unique_ptr<Connection> connection_;  // the committing thread's
+  Writer writer_;                           // the committing thread's
+  std::int64_t wal_bytes_seen_ = 0;         // the committing thread's
+  std::int64_t next_checkpoint_ = 0;        // the committing thread's
+
+  Mutex mutex_;
+  std::condition_variable_any wake_;
+  Batch queue_ GUARDED_BY(mutex_);
+  std::size_t queue_bytes_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t commits_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t transactions_ GUARDED_BY(mutex_) = 0;
+  Result<void> last_transaction_ GUARDED_BY(mutex_);
+  bool is_probing_ GUARDED_BY(mutex_) = false;
+  bool is_stopping_ GUARDED_BY(mutex_) = false;
+
+  Mutex stop_mutex_;  // taken before mutex_
+  std::thread thread_;
+  const std::thread::id thread_id_;  ///< Also after the join.
+};
+
+}  // namespace avow::store

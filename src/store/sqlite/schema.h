@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// store/sqlite/schema.h: the tables, and how an older store gets them.
+#pragma once
+#include "store/sqlite/connection.h"
+
+namespace avow::store {
+
+/// The newest schema this program knows; it is kept in the file's user_version. Migrations are
+/// numbered and run one transaction each; they expand first and contract a release later, so that
+/// the program before can still be started.
+std::int64_t newest_schema();
+
+/// The schema of the open file; 0 for a file in which nothing was created yet.
+Result<std::int64_t> schema_of(Connection& connection);
+
+/// Brings the file to newest_schema(). A crash leaves it at one of the versions between.
+/// Errors: kInvalidArgument  it is newer than this program; both versions are in the message
+///         kCorruption       it is a database of another program
+Result<void> migrate(Connection& connection);
+
+// A row of table `segments` has the key `run number << 21 | seq << 1 | kind`: the pieces of a run
+// lie side by side in the order of time, and no second index is needed.
+inline constexpr int kSegmentRunShift = 21;
+enum class SegmentKind : std::int64_t { kJournal = 0, kContents = 1 };
+
+inline std::int64_t segment_key(std::int64_t run_number, std::uint32_t seq, SegmentKind kind) {
+  return run_number << kSegmentRunShift | std::int64_t{seq} << 1 | static_cast<std::int64_t>(kind);
+}
+
+}  // namespace avow::store
