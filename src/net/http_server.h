@@ -25,6 +25,8 @@ struct ServerOptions {
   std::size_t connections_max = 4096;    ///< Beyond: 503 and closed.
   std::size_t header_bytes_max = std::size_t{16} << 10;  ///< With the request line; beyond: 431.
   std::size_t body_bytes_max = std::size_t{4} << 20;  ///< Beyond: 413, before reading if declared.
+  /// Of all requests that are being read or answered; the body that goes beyond gets a 503.
+  std::size_t all_bodies_bytes_max = std::size_t{256} << 20;
   std::size_t stream_backlog_max = std::size_t{1} << 20;  ///< Of one Stream; beyond: cut off.
   std::size_t drain_bytes_max = std::size_t{8} << 20;     ///< Read on after an early refusal.
   Duration drain_timeout = std::chrono::seconds(2);       ///< The same.

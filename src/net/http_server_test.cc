@@ -463,6 +463,26 @@ TEST(LaterAnswer, DoesNotLoseTheRequestsThatWerePipelinedBehindIt) {
   EXPECT_EQ(client.ask("P/1.1\r\nHost: h\r\n\r\n").body, "GET /c ");
 }
 
+TEST(LaterAnswer, HoldsItsBodyAgainstTheLimitOfAllBodies) {
+  LaterHandler handler;
+  ServerOptions options;
+  options.all_bodies_bytes_max = 1500;
+  Server server([&](const Request& r) { return r.target == "/later" ? handler(r) : echo(r); },
+                options);
+  const auto post = [](const char* target) {
+    return fmt::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n{}", target,
+                       std::string(1000, 'a'));
+  };
+  RawClient holder(server.port()), other(server.port()), bodiless(server.port());
+  holder.send(post("/later"));
+  const Responder responder = handler.responder.get_future().get();
+  EXPECT_EQ(other.ask(post("/")).status, 503);
+  EXPECT_EQ(bodiless.ask(kGet).status, 200);
+  responder(Response{200, {}, ""});
+  EXPECT_EQ(holder.read_answer().status, 200);
+  EXPECT_EQ(holder.ask(post("/")).status, 200);
+}
+
 // --- streams -----------------------------------------------------------------------------------
 
 struct StreamHandler {

@@ -50,6 +50,7 @@ struct ThreadPool::Core {
   Core(Clock& c, std::size_t max) : clock(c), queue_max(max) {}
 
   bool push(Task task, Origin origin);
+  bool claim_sleeper();
   void push_timer(Time time, Task post);
   void run_worker();
   void run_timers();
@@ -68,7 +69,7 @@ struct ThreadPool::Core {
   std::deque<Entry> ready;
   std::size_t bounded_waiting = 0;  ///< Of `ready`, those that count against queue_max.
   int sleepers = 0;                 ///< Workers that nobody has woken yet.
-  int wake_ups = 0;                 ///< Workers that were woken and have not noticed yet.
+  bool is_waking = false;           ///< One was woken and has not noticed yet.
 
   // The timers, a heap.
   std::mutex timer_mutex;
@@ -89,12 +90,18 @@ bool ThreadPool::Core::push(Task task, Origin origin) {
     if (is_bounded && bounded_waiting >= queue_max) return false;
     if (is_bounded) ++bounded_waiting;
     ready.push_back(Entry{std::move(task), is_bounded});
-    // Each sleeper is woken once: a burst of posts costs no wake-ups beyond the threads there are.
-    if (sleepers == 0) return true;
-    --sleepers;
-    ++wake_ups;
+    if (!claim_sleeper()) return true;
   }
   work.notify_one();
+  return true;
+}
+
+bool ThreadPool::Core::claim_sleeper() {
+  // One wake-up at a time: who wakes and finds more than one task wakes the next. A burst of short
+  // tasks is then done by few threads, instead of by all of them in each other's way.
+  if (sleepers == 0 || is_waking) return false;
+  --sleepers;
+  is_waking = true;
   return true;
 }
 
@@ -105,7 +112,9 @@ void ThreadPool::Core::run_worker() {
       Task task = std::move(ready.front().task);
       if (ready.front().is_bounded) --bounded_waiting;
       ready.pop_front();
+      const bool needs_help = !ready.empty() && claim_sleeper();
       lock.unlock();
+      if (needs_help) work.notify_one();
       task();
       task = nullptr;  // its captures go before the lock comes back
       lock.lock();
@@ -113,8 +122,8 @@ void ThreadPool::Core::run_worker() {
       return;
     } else {
       ++sleepers;
-      work.wait(lock, [this] { return wake_ups > 0 || is_stopping; });
-      if (wake_ups > 0) --wake_ups;
+      work.wait(lock, [this] { return is_waking || is_stopping; });
+      is_waking = false;
     }
   }
 }

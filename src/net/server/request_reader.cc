@@ -302,10 +302,17 @@ bool RequestReader::is_head_method() const { return impl_->is_head_method; }
 bool RequestReader::is_http_1_0() const { return impl_->is_http_1_0; }
 bool RequestReader::keeps_alive() const { return impl_->keeps_alive; }
 
+std::size_t RequestReader::body_bytes() const { return impl_->request.body.size(); }
+
 const Request* RequestReader::request() const {
   return impl_->has_head ? &impl_->request : nullptr;
 }
 
 Request RequestReader::take() { return impl_->take(); }
+
+void RequestReader::forget() {
+  impl_->has_head = false;
+  impl_->request = {};
+}
 
 }  // namespace avow::net

@@ -43,11 +43,15 @@ class RequestReader {
   [[nodiscard]] bool is_head_method() const;
   [[nodiscard]] bool is_http_1_0() const;
   [[nodiscard]] bool keeps_alive() const;
+  /// How much of the body is here.
+  [[nodiscard]] std::size_t body_bytes() const;
   /// Null pointer before the head is good.
   [[nodiscard]] const Request* request() const;
 
   /// In kDone: the request, and back to kHead for the next.
   Request take();
+  /// When the connection is lost: lets go of the request's memory.
+  void forget();
 
  private:
   class Impl;

@@ -47,7 +47,10 @@ Session::Session(ServerContext& context, Socket socket)
   clear_deadline();
 }
 
-Session::~Session() { context_.sessions.erase(this); }
+Session::~Session() {
+  hold_body(0);
+  context_.sessions.erase(this);
+}
 
 Awaitable<void> Session::serve(std::shared_ptr<Session> self) {
   const bool is_ready = co_await self->shake_hands();
@@ -56,10 +59,8 @@ Awaitable<void> Session::serve(std::shared_ptr<Session> self) {
     const Got got = co_await self->read_request();
     if (got == Got::kNothing) co_return;
     if (got == Got::kFault) {
-      const RequestReader::Fault fault =
-          self->is_timed_out_ ? RequestReader::Fault{408, "the request took too long to arrive"}
-                              : self->reader_.fault();
-      co_await self->send_fault(fault.status, fault.reason);
+      const Fault fault = self->fault();
+      co_await self->send_fault(fault);
       co_return;
     }
     const bool goes_on = co_await self->answer_request();
@@ -68,7 +69,8 @@ Awaitable<void> Session::serve(std::shared_ptr<Session> self) {
 }
 
 Awaitable<void> Session::turn_away(std::shared_ptr<Session> self) {
-  co_await self->send_fault(503, "too many connections");
+  const Fault fault{503, "too many connections"};
+  co_await self->send_fault(fault);
 }
 
 Awaitable<bool> Session::shake_hands() {
@@ -80,7 +82,7 @@ Awaitable<bool> Session::shake_hands() {
   co_return !error;
 }
 
-/// kFault: is_timed_out_, or the reader's.
+/// kFault: see fault().
 Awaitable<Session::Got> Session::read_request() {
   phase_ = Phase::kIdle;
   set_deadline(context_.options.idle_timeout);
@@ -93,6 +95,8 @@ Awaitable<Session::Got> Session::read_request() {
       }
       const bool was_head = reader_.state() == RequestReader::State::kHead;
       begin_ += reader_.feed({buffer_.get() + begin_, end_ - begin_});
+      hold_body(reader_.body_bytes());
+      if (has_too_many_bodies()) co_return Got::kFault;
       if (reader_.state() == RequestReader::State::kDone) co_return Got::kRequest;
       if (reader_.state() == RequestReader::State::kRefused) co_return Got::kFault;
       const bool is_body = reader_.state() == RequestReader::State::kBody;
@@ -161,6 +165,7 @@ Awaitable<bool> Session::answer_request() {
   if (!is_sent) exchange_->cancel();
   exchange_->close();
   exchange_.reset();
+  hold_body(0);
   if (is_sent && !keeps_alive) co_await linger();
   co_return is_sent&& keeps_alive;
 }
@@ -220,12 +225,14 @@ Awaitable<bool> Session::write_all(Buffers buffers) {
   co_return true;
 }
 
-Awaitable<void> Session::send_fault(int status, const char* reason) {
+Awaitable<void> Session::send_fault(Fault fault) {
   const Request* request = reader_.request();
   const bool is_head = request != nullptr && reader_.is_head_method();
   phase_ = Phase::kAnswering;
-  Response response = render(status, reason, request);
+  Response response = render(fault.status, fault.reason, request);
   const bool is_sent = co_await send_response(std::move(response), is_head, false);
+  reader_.forget();
+  hold_body(0);
   if (is_sent) co_await linger();
 }
 
@@ -329,6 +336,23 @@ void Session::make_room() {
   std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
   end_ -= begin_;
   begin_ = 0;
+}
+
+/// Why read_request() gave up.
+Session::Fault Session::fault() const {
+  if (is_timed_out_) return {408, "the request took too long to arrive"};
+  if (has_too_many_bodies()) return {503, "too many bytes of requests are held"};
+  return reader_.fault();
+}
+
+/// Only for who holds a body himself: others may go on.
+bool Session::has_too_many_bodies() const {
+  return body_bytes_ > 0 && context_.body_bytes > context_.options.all_bodies_bytes_max;
+}
+
+void Session::hold_body(std::size_t bytes) {
+  context_.body_bytes = context_.body_bytes - body_bytes_ + bytes;
+  body_bytes_ = bytes;
 }
 
 void Session::set_deadline(Duration timeout) {

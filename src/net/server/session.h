@@ -29,6 +29,7 @@ struct ServerContext {
   // The I/O thread's.
   std::unordered_set<Session*> sessions = {};
   bool is_draining = false;
+  std::size_t body_bytes = 0;  ///< Held by all sessions, see ServerOptions::all_bodies_bytes_max.
 };
 
 class Session : public std::enable_shared_from_this<Session> {
@@ -58,6 +59,7 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   enum class Phase { kIdle, kReading, kHandling, kAnswering };
   enum class Got { kRequest, kFault, kNothing };
+  using Fault = RequestReader::Fault;
   using Buffers = std::array<asio::const_buffer, 2>;
 
   Awaitable<bool> shake_hands();
@@ -67,13 +69,16 @@ class Session : public std::enable_shared_from_this<Session> {
   Awaitable<bool> send_response(Response response, bool is_head, bool keeps_alive);
   Awaitable<bool> send_stream(StreamHead head, bool is_head, bool keeps_alive);
   Awaitable<bool> write_all(Buffers buffers);
-  Awaitable<void> send_fault(int status, const char* reason);
+  Awaitable<void> send_fault(Fault fault);
   Awaitable<void> linger();
 
   bool start_handler();
   void start_watch();
   void on_watched(ErrorCode error, std::size_t bytes);
   void make_room();
+  [[nodiscard]] Fault fault() const;
+  [[nodiscard]] bool has_too_many_bodies() const;
+  void hold_body(std::size_t bytes);
   void set_deadline(Duration timeout);
   void clear_deadline();
   Response render(int status, const char* reason, const Request* request) const;
@@ -89,6 +94,8 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::unique_ptr<char[]> buffer_;  // NOLINT(modernize-avoid-c-arrays): not zeroed on purpose
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+
+  std::size_t body_bytes_ = 0;  ///< This session's part of ServerContext::body_bytes.
 
   Phase phase_ = Phase::kIdle;
   SteadyClock::time_point deadline_;
