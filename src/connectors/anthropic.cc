@@ -63,6 +63,7 @@ json::Array messages_of(const json::Value& call) {
   if (list == nullptr || !list->is_array()) return out;
   for (const json::Value& message : list->as_array()) {
     const std::string role = message.string_or("role");
+    if (role == "system") continue;  // see system_of()
     if (role == "tool") {
       results.push_back(result_block(message));
       continue;
@@ -77,6 +78,19 @@ json::Array messages_of(const json::Value& call) {
   }
   flush();
   return out;
+}
+
+/// The API knows no system messages, only one text before the conversation.
+std::string system_of(const json::Value& call) {
+  std::string system = call.string_or("system");
+  const json::Value* const list = call.find("messages");
+  if (list == nullptr || !list->is_array()) return system;
+  for (const json::Value& message : list->as_array()) {
+    if (message.string_or("role") != "system") continue;
+    if (!system.empty()) system += "\n\n";
+    system += message.string_or("content");
+  }
+  return system;
 }
 
 void set_tools(const json::Value& call, json::Object& body) {
@@ -115,7 +129,9 @@ void set_answer(const json::Value& input, AnswerForm form, AnswerBuilder& answer
 json::Value anthropic_body(const json::Value& call, const ModelConfig& model) {
   json::Object body{{"model", model.model},
                     {"max_tokens", call.int_or("max_tokens", kAnthropicMaxTokens)}};
-  if (const json::Value* const system = call.find("system")) body.set("system", *system);
+  if (std::string system = system_of(call); !system.empty()) {
+    body.set("system", std::move(system));
+  }
   body.set("messages", messages_of(call));
   set_tools(call, body);
   if (const json::Value* const t = call.find("temperature")) body.set("temperature", *t);

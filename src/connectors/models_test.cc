@@ -174,6 +174,15 @@ TEST(Anthropic, WritesAConversationWithTools) {
                "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}]})"));
 }
 
+TEST(Anthropic, GathersSystemMessagesBeforeTheConversation) {
+  EXPECT_EQ(json::write_canonical(
+                anthropic_body(parsed(R"({"system":"A","messages":[{"role":"system","content":"B"},
+              {"role":"user","content":"hi"}]})"),
+                               model_of(Provider::kAnthropic, "claude"))),
+            canonical(R"({"model":"claude","max_tokens":4096,"system":"A\n\nB",
+              "messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]})"));
+}
+
 TEST(Anthropic, AsksForJsonByAToolThatTheModelMustCall) {
   const json::Value alone = anthropic_body(
       parsed(R"({"messages":[],"response_schema":{"type":"object","required":["a"]}})"),

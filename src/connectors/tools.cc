@@ -122,7 +122,9 @@ void complete_input_schema(json::Value& tool, Faults& faults) {
   json::Value schema =
       tool.find("input_schema") ? *tool.find("input_schema") : json::Value(json::Object());
   const json::Value* const type = schema.find("type");
-  if (type == nullptr) {
+  if (!schema.is_object()) {
+    faults.push_back({"/input_schema", "BAD_SCHEMA", "a tool's input_schema must be an object"});
+  } else if (type == nullptr) {
     schema.set("type", "object");
     tool.set("input_schema", std::move(schema));
   } else if (!(*type == json::Value("object"))) {

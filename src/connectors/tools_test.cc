@@ -73,6 +73,8 @@ TEST(Tool, ThatIsWrongGetsEveryFaultWithItsPointer) {
     std::vector<std::pair<std::string, std::string>> faults;
   } cases[] = {
       {"[]", {{"", "WRONG_TYPE"}}},
+      {R"({"name":"t","input_schema":true,"http":{"url":"https://a.example/"}})",
+       {{"/input_schema", "BAD_SCHEMA"}}},
       {"{}", {{"", "MISSING_FIELD"}, {"", "MISSING_FIELD"}}},
       {R"({"name":"a b","colour":"red","risk_level":"huge","description":5,"input_schema":{"type":"string"},
            "output_schema":{"type":7},"http":{"url":"https://a.example/","methode":"GET"}})",
