@@ -97,8 +97,6 @@ void Committer::write(Batch& batch) {
         std::abort();  // the next commit would join a transaction of which nobody knows the state
       }
     }
-    log::warning("store: a group of {} commits was not written: {}", batch.size(),
-                 written.error().message);
     // Also where one was refused by itself: it was compared with a state that never came to be.
     for (auto& waiting : batch) waiting.outcome = written.error();
   }
@@ -129,7 +127,14 @@ void Committer::finish(const Batch& batch, const Result<void>& written) {
     if (!waiting.job) ++commits_;
   }
   if (has_written) ++transactions_;
-  if (has_written || !written) last_transaction_ = written;
+  if (!has_written && written) return;  // nothing was tried
+  // Once for each spell, or the log would fill what is left of the disk.
+  if (!written && last_transaction_) {
+    log::error("store: commits are not written: {}", written.error().message);
+  } else if (written && !last_transaction_) {
+    log::info("store: commits are written again");
+  }
+  last_transaction_ = written;
 }
 
 void Committer::checkpoint_if_long() {

@@ -188,7 +188,7 @@ Result<void> Connection::checkpoint(Checkpoint kind) {
   const int mode =
       kind == Checkpoint::kPassive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
   const int code = sqlite3_wal_checkpoint_v2(db_, nullptr, mode, nullptr, nullptr);
-  if (code != SQLITE_OK) return error(code);
+  if (code != SQLITE_OK) return error(code, File::kMain);
   if (kind == Checkpoint::kTruncate) wal_bytes_ = 0;
   return {};
 }
@@ -197,14 +197,31 @@ bool Connection::in_transaction() const { return sqlite3_get_autocommit(db_) == 
 std::int64_t Connection::last_rowid() const { return sqlite3_last_insert_rowid(db_); }
 int Connection::changes() const { return sqlite3_changes(db_); }
 
-Error Connection::error(int code) {
-  const int system_error = db_ == nullptr ? 0 : sqlite3_system_errno(db_);
-  const int primary = code & 0xff;
-  is_disk_failing_ = primary == SQLITE_IOERR && !is_full(code, system_error);
-  const char* text = db_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db_);
-  if (is_full(code, system_error)) {
-    return failure(Code::kResourceExhausted, "store: no room: {} (SQLite {})", text, code);
+int Connection::last_errno(File file) {
+  // sqlite3_system_errno() is not set by a COMMIT that fails: asked of the file itself.
+  int last = 0;
+  if (file == File::kMain) {
+    sqlite3_file_control(db_, nullptr, SQLITE_FCNTL_LAST_ERRNO, &last);
+    return last;
   }
+  sqlite3_file* log = nullptr;
+  sqlite3_file_control(db_, nullptr, SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log));
+  if (log == nullptr || log->pMethods == nullptr) return 0;
+  log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &last);
+  return last;
+}
+
+Error Connection::error(int code, File written) {
+  const int primary = code & 0xff;
+  const int system_error =
+      primary == SQLITE_IOERR ? last_errno(written) : sqlite3_system_errno(db_);
+  const char* text = db_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db_);
+  is_disk_failing_ = false;
+  if (is_full(code, system_error)) {
+    return failure(Code::kResourceExhausted, "store: no room: {} (SQLite {}, errno {})", text, code,
+                   system_error);
+  }
+  is_disk_failing_ = primary == SQLITE_IOERR;
   if (primary == SQLITE_INTERRUPT) {
     return failure(Code::kUnavailable, "store: a read took too long");
   }

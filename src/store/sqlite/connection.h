@@ -124,7 +124,10 @@ class Connection {
 
   Connection() = default;
   Result<void> configure(Mode mode);
-  Error error(int code);
+  /// Of a statement, which writes to the log, or of a checkpoint, which writes to the main file.
+  enum class File { kLog, kMain };
+  Error error(int code, File written = File::kLog);
+  int last_errno(File file);
 
   sqlite3* db_ = nullptr;
   std::unordered_map<std::string, std::unique_ptr<sqlite3_stmt, FreeStatement>, TextHash,
