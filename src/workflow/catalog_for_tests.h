@@ -33,7 +33,7 @@ class CatalogForTests : public Catalog {
     return name == "avow/echo" || name == "openai/gpt-4o";
   }
   [[nodiscard]] bool has_secret(std::string_view name) const override {
-    return name == "NOTIFY_KEY" || name == "SIGNING_KEY";
+    return name == "NOTIFY_KEY" || name == "SIGNING_KEY" || name == "SHOP_TOKEN";
   }
 
  private:

@@ -72,7 +72,8 @@ TEST(Normalise, GivesTheSameDigestForTheSameMeaning) {
       {"action": "profile", "agent_id": "0192F0C1-7A3B-7C4D-8E5F-607182900000",
        "parameters": {"table": "orders"}},
       {"action": "webhook", "parameters": {"url": "https://example.com/", "expect_status": [200, 200]}},
-      {"action": "repair", "parameters": {}}]})"))
+      {"action": "repair", "parameters": {}, "name": null, "type": null, "depends_on": null,
+       "config": null}]})"))
           .digest,
       narrative);
   EXPECT_NE(normalised(read(R"({"name": "quality", "steps": [

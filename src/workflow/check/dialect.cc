@@ -12,9 +12,13 @@
 namespace avow::workflow {
 namespace {
 
-bool is_openapi_step(const json::Value& step) {
-  return step.find("action") != nullptr && step.find("type") == nullptr;
+/// Null counts as absent.
+bool has(const json::Value& step, std::string_view name) {
+  const json::Value* member = step.find(name);
+  return member != nullptr && !member->is_null();
 }
+
+bool is_openapi_step(const json::Value& step) { return has(step, "action") && !has(step, "type"); }
 
 class Adapter {
  public:
@@ -28,14 +32,14 @@ class Adapter {
     for (const auto& [key, value] : step.as_object()) {
       const bool becomes_config =
           key == "action" || key == "parameters" || (may_say_input_ && key == "input");
-      if (key == "config") {
+      if (key == "config" && !value.is_null()) {
         faults_.push_back({sent_ + "/config", "UNKNOWN_FIELD",
                            "a step with \"action\" has \"parameters\", not \"config\""});
       } else if (!becomes_config) {
         result.set(key, value);
       }
     }
-    if (!result.contains("name")) {
+    if (!has(step, "name")) {
       result.set("name", fmt::format("step_{}", index + 1));
       move("/name", "");
     }
@@ -60,8 +64,8 @@ class Adapter {
  private:
   /// What the step calls its parameters; empty if it has none.
   std::string parameters_member(const json::Value& step) {
-    const bool has_parameters = step.find("parameters") != nullptr;
-    const bool has_input = may_say_input_ && step.find("input") != nullptr;
+    const bool has_parameters = has(step, "parameters");
+    const bool has_input = may_say_input_ && has(step, "input");
     if (has_parameters && has_input) {
       faults_.push_back({sent_ + "/input", "INVALID_VALUE",
                          "\"input\" and \"parameters\" of a step are the same; say one of them"});
@@ -90,9 +94,8 @@ Adapted to_narrative(const json::Value& body, bool may_say_input, Faults& faults
   if (std::none_of(sent.begin(), sent.end(), is_openapi_step)) return out;
 
   // If no step says what it depends on, the order of the list does.
-  const bool in_list_order = std::none_of(sent.begin(), sent.end(), [](const json::Value& step) {
-    return step.find("depends_on") != nullptr;
-  });
+  const bool in_list_order = std::none_of(
+      sent.begin(), sent.end(), [](const json::Value& step) { return has(step, "depends_on"); });
   Adapter adapter(may_say_input, out, faults);
   json::Array adapted;
   for (std::size_t i = 0; i < sent.size(); ++i) {
