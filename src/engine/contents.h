@@ -11,6 +11,11 @@ namespace avow::engine {
 using provenance::Content;
 using provenance::ContentRef;
 
+/// The bytes of `value` as JSON, about: text counts as it is in memory, a number as 8.
+std::size_t approximate_bytes(const json::Value& value);
+/// Nested arrays and objects of `value`.
+std::size_t depth_of(const json::Value& value);
+
 class Contents {
  public:
   /// Contents come in the order of their seq.

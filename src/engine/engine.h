@@ -11,6 +11,7 @@
 #include "base/executor.h"
 #include "base/mutex.h"
 #include "base/rng.h"
+#include "engine/history.h"
 #include "engine/machine.h"
 #include "engine/slots.h"
 #include "engine/task_board.h"
@@ -18,14 +19,6 @@
 namespace avow::engine {
 
 class Lane;
-
-/// Resolves the plan of a run that shares its workflow's: definitions live with the workflows.
-class PlanSource {
- public:
-  virtual ~PlanSource() = default;
-  /// The plan of a published workflow, compiled once. May read the store; any thread.
-  virtual Result<std::shared_ptr<const PlanIndex>> workflow_plan(WorkflowId workflow) = 0;
-};
 
 struct EngineOptions {
   std::size_t steps_in_flight_per_tenant_max = 256;

@@ -2,7 +2,6 @@
 #include "engine/lane.h"
 
 #include "base/log.h"
-#include "json/parse.h"
 #include "json/write.h"
 
 namespace avow::engine {
@@ -10,39 +9,6 @@ namespace {
 
 constexpr std::size_t kInputsPerCommitMax = 64;
 constexpr Duration kReloadDelay{200};
-
-Result<std::shared_ptr<const PlanIndex>> plan_of(const store::RunRecord& record,
-                                                 PlanSource& plans) {
-  if (!record.plan) {
-    if (!record.row.workflow)
-      return failure(Code::kCorruption, "a run with neither a plan nor a workflow");
-    return plans.workflow_plan(*record.row.workflow);
-  }
-  ASSIGN_OR_RETURN(
-      const json::Value source,
-      json::parse(*record.plan, {.depth_max = 256, .bytes_max = std::size_t{64} << 20}));
-  ASSIGN_OR_RETURN(auto plan, Plan::compile(source));
-  return std::shared_ptr<const PlanIndex>(std::make_shared<PlanIndex>(std::move(plan)));
-}
-
-Result<void> replay(const store::RunRecord& record, Machine& machine, Contents& contents) {
-  for (const store::Segment& segment : record.contents) {
-    ASSIGN_OR_RETURN(auto decoded, provenance::decode_contents(segment.bytes));
-    for (Content& content : decoded) contents.add(std::move(content));
-  }
-  for (const store::Segment& segment : record.journal) {
-    ASSIGN_OR_RETURN(const auto events, provenance::decode_journal(segment.bytes));
-    for (const std::string& bytes : events) {
-      ASSIGN_OR_RETURN(const Event event, provenance::decode(bytes));
-      if (event.seq != machine.state().seq + 1) {
-        return failure(Code::kCorruption, "event {} follows event {}", event.seq,
-                       machine.state().seq);
-      }
-      RETURN_IF_ERROR(machine.replay(event, bytes));
-    }
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -58,7 +24,7 @@ void Lane::start_run(NewRun run, Engine::Done done) {
     actor.row.tenant = run->tenant;
     actor.row.workflow = run->start.workflow;
     actor.row.agent = run->start.agent;
-    actor.row.created_at = engine_.clock_.now();
+    actor.row.created_at = run->start.at;
     actor.labels = std::move(run->labels);
     if (run->has_own_plan) actor.own_plan = json::write(run->plan->plan->source);
     enqueue(actor, {std::move(run->start), std::move(run->answer), done});
@@ -154,15 +120,14 @@ void Lane::load(Actor& actor, bool is_recovery) {
   reader_.post([this, run = actor.id, is_recovery] {
     const auto read = [&]() -> Result<std::unique_ptr<Actor>> {
       ASSIGN_OR_RETURN(const store::RunRecord record, engine_.store_.read_run(run));
-      ASSIGN_OR_RETURN(auto plan, plan_of(record, engine_.plans_));
+      ASSIGN_OR_RETURN(History history, read_history(record, engine_.plans_));
       auto fresh = std::make_unique<Actor>();
       fresh->id = run;
       fresh->tenant = record.row.tenant;
       fresh->row = record.row;
-      fresh->machine.emplace(run, record.row.tenant, std::move(plan));
-      for (const store::Segment& segment : record.contents)
-        fresh->contents_bytes += segment.bytes.size();
-      RETURN_IF_ERROR(replay(record, *fresh->machine, fresh->contents));
+      fresh->machine.emplace(std::move(history.machine));
+      fresh->contents = std::move(history.contents);
+      fresh->contents_bytes = history.contents_bytes;
       return fresh;
     };
     auto result = std::make_shared<Result<std::unique_ptr<Actor>>>(read());
@@ -254,6 +219,8 @@ void Lane::process(Actor& actor) {
                     .directory = engine_.directory_,
                     .runner = engine_.runner_};
     Reaction reaction = machine.react(queued.input, turn);
+    // An answer is kept with the change that it tells of, and only then.
+    if (queued.answer && !reaction.events.empty()) answer = queued.answer;
     if (reaction.refusal) {
       if (queued.done) queued.done(*reaction.refusal);
       continue;
@@ -266,7 +233,6 @@ void Lane::process(Actor& actor) {
     std::move(reaction.tasks.begin(), reaction.tasks.end(), std::back_inserter(pending->tasks));
     pending->wants_more = reaction.wants_more;
     pending->wants_slots = reaction.wants_slots;
-    if (queued.answer) answer = queued.answer;
     pending->answers.emplace_back(queued.done,
                                   Outcome{machine.state().status, std::move(reaction.grant)});
     pending->inputs.push_back(std::move(queued));

@@ -31,6 +31,7 @@ struct PlanIndex {
 
 /// The first input of a run: who starts it, with what, under which limits.
 struct Start {
+  Time at;  ///< When it was asked for: the time of run.started.
   std::string actor;
   std::optional<AgentId> agent;
   std::vector<AgentId> agents;

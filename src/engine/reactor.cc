@@ -5,39 +5,6 @@
 
 namespace avow::engine {
 
-std::size_t approximate_bytes(const json::Value& value) {
-  switch (value.type()) {
-    case json::Type::kString:
-      return value.as_string().size() + 2;
-    case json::Type::kArray: {
-      std::size_t bytes = 2;
-      for (const json::Value& item : value.as_array()) bytes += approximate_bytes(item) + 1;
-      return bytes;
-    }
-    case json::Type::kObject: {
-      std::size_t bytes = 2;
-      for (const auto& [key, member] : value.as_object())
-        bytes += key.size() + 4 + approximate_bytes(member);
-      return bytes;
-    }
-    default:
-      return 8;
-  }
-}
-
-std::size_t depth_of(const json::Value& value) {
-  std::size_t deepest = 0;
-  if (value.is_array()) {
-    for (const json::Value& item : value.as_array()) deepest = std::max(deepest, depth_of(item));
-  } else if (value.is_object()) {
-    for (const auto& [key, member] : value.as_object())
-      deepest = std::max(deepest, depth_of(member));
-  } else {
-    return 0;
-  }
-  return deepest + 1;
-}
-
 Reactor::Reactor(RunState& state, const PlanIndex& index, provenance::RunTree& tree,
                  const Turn& turn, Reaction& reaction)
     : state_(state),
@@ -71,6 +38,7 @@ void Reactor::react(const Input& input) {
 
 void Reactor::on(const Start& start) {
   Event event = begin("run.started");
+  event.time = start.at;
   event.actor = start.actor;
   event.agent = start.agent;
   json::Object& data = event.data.mutable_object();
@@ -299,7 +267,7 @@ Committed Reactor::commit(Event& event, std::string_view member, json::Value val
 
 void Reactor::emit(Event event) {
   event.seq = state_.seq + 1;
-  event.time = std::max(turn_.now, state_.time);
+  if (event.seq > 1) event.time = std::max(turn_.now, state_.time);
   if (fuel_pending_ > 0) {
     event.data.set("fuel", fuel_pending_);
     fuel_pending_ = 0;

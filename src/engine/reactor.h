@@ -133,9 +133,4 @@ class Reactor {
   std::size_t contents_bytes_ = 0;
 };
 
-/// An estimate of the bytes of `value` as JSON; never less than half of them.
-std::size_t approximate_bytes(const json::Value& value);
-/// Nested arrays and objects of `value`.
-std::size_t depth_of(const json::Value& value);
-
 }  // namespace avow::engine

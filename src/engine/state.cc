@@ -164,6 +164,7 @@ StepState& RunState::step_of(const Event& event) {
 void RunState::on_run_started(const Event& event) {
   actor = event.actor;
   agent = event.agent;
+  start_facts = event.data;
   traceparent = event.data.string_or("traceparent");
   model = event.data.string_or("model");
   max_steps = event.data.int_or("max_steps", 0);

@@ -115,6 +115,7 @@ class RunState {
   Time time;              ///< Of the last event.
   bool is_agent_run = false;
   std::string actor;
+  json::Value start_facts;  ///< The data of run.started.
   std::string traceparent;
   std::optional<AgentId> agent;
   std::string model;  ///< The request's or the workflow's; empty: the agent's.

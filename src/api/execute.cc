@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// POST /v1/workflows/{id}/execute and POST /v1/orchestrations/execute.
+#include "api/dry_run.h"
+#include "api/orchestration_view.h"
+#include "api/orchestrations.h"
+#include "api/route.h"
+#include "api/start.h"
+
+namespace avow::api {
+namespace {
+
+/// Starts the run and answers: 202 at once with the run as it was created, or, if the caller waits,
+/// with the run as it ended.
+Reply start(Call& call, PreparedRun prepared) {
+  const auto wait = call.wait();
+  if (!wait) return problem_of(wait.error());
+  const RunId id = prepared.run.id;
+  net::Response created =
+      json_response(202, render_created(id, *prepared.run.plan, prepared.run.start));
+  created.headers.set("Location", "/v1/orchestrations/" + id.uuid());
+  prepared.run.answer = call.kept(created);
+  auto run = std::make_shared<engine::NewRun>(std::move(prepared.run));
+  Services& services = call.services;
+  if (*wait && **wait > std::chrono::seconds(0)) {
+    return wait_for_run(call, id, **wait, 202, [&services, run](Begun begun) {
+      services.engine.start_run(
+          std::move(*run), [begun = std::move(begun)](const Result<engine::Outcome>& done) {
+            begun(done ? std::nullopt : std::optional(problem_of(done.error())));
+          });
+    });
+  }
+  net::Later later;
+  later.start = [&services, run, created = std::move(created),
+                 trace_id = call.trace_id](net::Responder respond) {
+    services.engine.start_run(
+        std::move(*run), [respond, created, trace_id](const Result<engine::Outcome>& done) {
+          respond(done ? created : render(problem_of(done.error()), trace_id));
+        });
+  };
+  return later;
+}
+
+Reply finish(Call& call, std::variant<PreparedRun, Problem> prepared, bool is_dry_run) {
+  if (auto* refusal = std::get_if<Problem>(&prepared)) return std::move(*refusal);
+  auto& run = std::get<PreparedRun>(prepared);
+  if (is_dry_run) return json_response(200, render_dry_run(run));
+  return start(call, std::move(run));
+}
+
+Reply execute_workflow(Call& call) {
+  const auto id = call.path_id("id");
+  if (!id) return problem_of(id.error());
+  auto request = read_start_request(call.body, StartKind::kWorkflow);
+  if (auto* refusal = std::get_if<Problem>(&request)) return std::move(*refusal);
+  const auto& asked = std::get<StartRequest>(request);
+  const auto workflow = call.services.workflows.get(call.caller.tenant, WorkflowId{*id});
+  if (!workflow) return problem_of(workflow.error());
+  return finish(call, prepare_workflow_run(call, asked, **workflow), asked.is_dry_run);
+}
+
+/// Whether the request is of one of the three forms: narrative, OpenAPI, inline steps.
+std::optional<Problem> check_form(const StartRequest& request) {
+  if (request.workflow && request.steps) {
+    return problem_at(400, "/steps", "give workflow_id or steps, not both");
+  }
+  const bool has_agent = request.agent || !request.agents.empty();
+  if (request.steps && has_agent) return std::nullopt;
+  if (request.agent && request.input) return std::nullopt;
+  if (request.workflow && !request.agents.empty()) return std::nullopt;
+  return problem(
+      400,
+      "give agent_id and input; or workflow_id and agents (at least one); or steps and an agent");
+}
+
+Reply execute_orchestration(Call& call) {
+  auto request = read_start_request(call.body, StartKind::kOrchestration);
+  if (auto* refusal = std::get_if<Problem>(&request)) return std::move(*refusal);
+  const auto& asked = std::get<StartRequest>(request);
+  if (auto refusal = check_form(asked)) return std::move(*refusal);
+  if (asked.workflow) {
+    const auto workflow = call.services.workflows.get(call.caller.tenant, *asked.workflow);
+    if (!workflow) {
+      if (workflow.error().code != Code::kNotFound) return problem_of(workflow.error());
+      return problem_at(404, "/workflow_id", "no such workflow");
+    }
+    if (!asked.model.empty() && !call.services.runner.has_model(asked.model)) {
+      return problem_at(422, "/model", "no such model is configured");
+    }
+    return finish(call, prepare_workflow_run(call, asked, **workflow), asked.is_dry_run);
+  }
+  return finish(call,
+                asked.steps ? prepare_inline_run(call, asked) : prepare_agent_run(call, asked),
+                asked.is_dry_run);
+}
+
+}  // namespace
+
+std::vector<Route> execute_routes() {
+  return {
+      {"POST", "/v1/workflows/{id}/execute", scope(auth::Scope::kWorkflowsExecute),
+       execute_workflow, "executeWorkflow"},
+      {"POST", "/v1/orchestrations/execute", scope(auth::Scope::kOrchestrationsWrite),
+       execute_orchestration, "executeOrchestration"},
+  };
+}
+
+}  // namespace avow::api

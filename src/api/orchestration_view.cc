@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/orchestration_view.h"
+
+#include "json/parse.h"
+#include "json/write.h"
+
+namespace avow::api {
+namespace {
+
+using engine::RunState;
+using engine::StepState;
+using engine::StepStatus;
+
+json::Value as_object(json::Value value) {
+  if (value.is_object()) return value;
+  if (value.is_null()) return json::Object();
+  return json::Object{{"value", std::move(value)}};
+}
+
+json::Value cents(engine::Cost cost) {
+  return json::Value::number(static_cast<double>(cost) / 1e6);
+}
+
+json::Value usage_json(const engine::Usage& usage) {
+  return json::Object{{"input_tokens", usage.input_tokens}, {"output_tokens", usage.output_tokens}};
+}
+
+/// One rendering of a run, with values above `inline_max` by reference.
+class Rendering {
+ public:
+  Rendering(const store::RunRow& row, const engine::History& history, std::size_t inline_max)
+      : row_(row),
+        state_(history.machine.state()),
+        contents_(history.contents),
+        inline_max_(inline_max) {}
+
+  json::Value run() const;
+
+ private:
+  json::Value value(const engine::ContentRef& ref) const;
+  json::Value step(std::size_t i) const;
+  StepStatus status_of(const StepState& step) const;
+  /// What the step worked on, out of its config.
+  static json::Value input_of(const StepState& step, const json::Value& config);
+
+  const store::RunRow& row_;
+  const RunState& state_;
+  const engine::Contents& contents_;
+  const std::size_t inline_max_;
+};
+
+json::Value Rendering::value(const engine::ContentRef& ref) const {
+  const json::Value* found = contents_.find(ref);
+  if (found == nullptr) return {};
+  constexpr std::size_t kEscapeMax = 6;  // "\u0000": what one byte can grow to
+  if (engine::approximate_bytes(*found) * kEscapeMax <= inline_max_) return *found;
+  const std::size_t bytes = json::write(*found).size();
+  if (bytes <= inline_max_) return *found;
+  return json::Object{{"$content", fmt::format("/v1/orchestrations/{}/contents/{}/{}",
+                                               state_.id.uuid(), ref.seq, ref.member)},
+                      {"bytes", static_cast<std::int64_t>(bytes)}};
+}
+
+/// A step that never began is over when its run is.
+StepStatus Rendering::status_of(const StepState& step) const {
+  if (step.status != StepStatus::kPending || !engine::is_terminal(state_.status))
+    return step.status;
+  return state_.status == store::RunStatus::kCancelled ? StepStatus::kCancelled
+                                                       : StepStatus::kSkipped;
+}
+
+json::Value Rendering::input_of(const StepState& step, const json::Value& config) {
+  std::string_view member;
+  if (step.type == engine::StepType::kAgent) member = "parameters";
+  if (step.type == engine::StepType::kToolCall) member = "arguments";
+  if (step.type == engine::StepType::kGuardrailCheck) member = "content";
+  if (step.type == engine::StepType::kWebhook) member = "body";
+  if (member.empty()) return config;
+  const json::Value* found = config.find(member);
+  return found == nullptr ? json::Value(json::Object()) : *found;
+}
+
+json::Value Rendering::step(std::size_t i) const {
+  const StepState& step = state_.steps[i];
+  const workflow::Step* planned = state_.is_agent_run ? nullptr : &state_.plan().steps[i];
+  json::Object out;
+  out.set("step_id", state_.id.ulid() + "/" + step.name);
+  out.set("step_number", static_cast<std::int64_t>(i + 1));
+  out.set("name", step.name);
+  out.set("type", workflow::step_type_name(step.type));
+  const std::string_view own_action =
+      step.type == engine::StepType::kAgent ? "run" : workflow::step_type_name(step.type);
+  out.set("action", planned != nullptr ? std::string_view(planned->action) : own_action);
+  std::optional<AgentId> agent = step.agent;
+  if (!agent && planned != nullptr) agent = planned->agent;
+  if (!agent) agent = state_.agent;
+  if (agent) out.set("agent_id", agent->uuid());
+  out.set("status", engine::step_status_name(status_of(step)));
+  out.set("attempts", static_cast<std::int64_t>(step.attempt));
+  if (step.input.exists()) {
+    const json::Value config = value(step.input.ref);
+    out.set("config", config);
+    out.set("input", input_of(step, config));
+  } else if (planned != nullptr) {
+    out.set("config", planned->config.source());
+  }
+  out.set("result", as_object(value(step.output.ref)));
+  if (step.status == StepStatus::kFailed) {
+    out.set("error",
+            json::Object{{"code", step.error_code}, {"message", value(step.error_message.ref)}});
+  }
+  if (step.usage.input_tokens + step.usage.output_tokens > 0) {
+    out.set("usage", usage_json(step.usage));
+    out.set("cost_cents", cents(step.cost));
+  }
+  if (step.started_at) out.set("started_at", format_time(*step.started_at));
+  if (step.completed_at && step.started_at) {
+    out.set("completed_at", format_time(*step.completed_at));
+    out.set("duration_ms",
+            static_cast<std::int64_t>((*step.completed_at - *step.started_at).count()));
+  }
+  return out;
+}
+
+json::Value Rendering::run() const {
+  const json::Value& facts = state_.start_facts;
+  json::Object out;
+  out.set("id", run_name(state_.id));
+  out.set("orchestration_id", state_.id.uuid());
+  out.set("run_id", run_name(state_.id));
+  out.set("execution_id", state_.id.uuid());
+  if (state_.name.exists()) out.set("name", value(state_.name.ref));
+  if (state_.labels.exists()) out.set("labels", value(state_.labels.ref));
+  if (row_.workflow) {
+    out.set("workflow_id", row_.workflow->uuid());
+    out.set("workflow_version", facts.string_or("workflow_version"));
+    out.set("workflow_digest", facts.string_or("workflow_digest"));
+  }
+  if (state_.agent) out.set("agent_id", agent_name(*state_.agent));
+  const json::Value* agents = facts.find("agents");
+  out.set("agents", agents == nullptr ? json::Value(json::Array()) : *agents);
+  out.set("parameters", value(state_.parameters.ref));
+  out.set("input", value(state_.input.ref));
+  out.set("status", engine::run_status_name(state_.status));
+  const auto summary = json::parse(row_.summary);
+  const std::string waiting = summary ? summary->string_or("waiting_for") : std::string();
+  out.set("waiting_for", waiting.empty() ? json::Value() : json::Value(waiting));
+  json::Array steps;
+  json::Object results;
+  for (std::size_t i = 0; i < state_.steps.size(); ++i) {
+    steps.push_back(step(i));
+    if (state_.steps[i].status == StepStatus::kCompleted) {
+      results.set(state_.steps[i].name, value(state_.steps[i].output.ref));
+    }
+  }
+  out.set("steps", std::move(steps));
+  out.set("results", std::move(results));
+  if (state_.output.exists()) {
+    const json::Value* whole = contents_.find(state_.output.ref);
+    const bool is_object = whole != nullptr && whole->is_object();
+    const json::Value shown = value(state_.output.ref);
+    out.set("output", is_object ? shown : json::Value(json::Object{{"value", shown}}));
+  }
+  out.set("total_cost_cents", cents(state_.cost));
+  out.set("usage", usage_json(state_.usage));
+  out.set("receipts", json::Array());
+  if (state_.status == store::RunStatus::kFailed) {
+    json::Value error =
+        json::Object{{"code", state_.error_code}, {"message", value(state_.error_message.ref)}};
+    if (!state_.error_step.empty()) error.set("step", state_.error_step);
+    out.set("error", std::move(error));
+  }
+  out.set("created_at", format_time(row_.created_at));
+  out.set("started_at", format_time(state_.started_at));
+  if (state_.completed_at) out.set("completed_at", format_time(*state_.completed_at));
+  return out;
+}
+
+}  // namespace
+
+std::string run_name(RunId id) { return "maip-orch:" + id.ulid(); }
+std::string agent_name(AgentId id) { return "maip-agent:" + id.ulid(); }
+
+json::Value render_run(const store::RunRow& row, const engine::History& history) {
+  // Values move out of the answer, the largest first, until it fits.
+  for (std::size_t inline_max = kInlineValueMax; true; inline_max /= 8) {
+    json::Value out = Rendering(row, history, inline_max).run();
+    if (inline_max < 64 || json::write(out).size() <= kAnswerBytesMax) {
+      return out;
+    }
+  }
+}
+
+json::Value render_list_item(const store::RunRow& row) {
+  const auto parsed = json::parse(row.summary);
+  const json::Value summary = parsed ? *parsed : json::Value(json::Object());
+  json::Object out;
+  out.set("id", run_name(row.id));
+  out.set("orchestration_id", row.id.uuid());
+  out.set("run_id", run_name(row.id));
+  out.set("execution_id", row.id.uuid());
+  for (const std::string_view member : {"name", "labels"}) {
+    if (const json::Value* value = summary.find(member)) out.set(member, *value);
+  }
+  if (row.workflow) out.set("workflow_id", row.workflow->uuid());
+  if (row.agent) out.set("agent_id", agent_name(*row.agent));
+  out.set("status", engine::run_status_name(row.status));
+  const json::Value* waiting = summary.find("waiting_for");
+  out.set("waiting_for", waiting == nullptr ? json::Value() : *waiting);
+  const json::Value* cost = summary.find("total_cost_cents");
+  out.set("total_cost_cents", cost == nullptr ? json::Value(0) : *cost);
+  const json::Value* usage = summary.find("usage");
+  out.set("usage", usage == nullptr ? usage_json({}) : *usage);
+  if (const json::Value* error = summary.find("error")) out.set("error", *error);
+  out.set("created_at", format_time(row.created_at));
+  out.set("started_at", format_time(row.created_at));
+  if (const json::Value* time = summary.find("completed_at")) out.set("completed_at", *time);
+  return out;
+}
+
+json::Value render_created(RunId id, const engine::PlanIndex& plan, const engine::Start& start) {
+  json::Object out;
+  out.set("id", run_name(id));
+  out.set("orchestration_id", id.uuid());
+  out.set("run_id", run_name(id));
+  out.set("execution_id", id.uuid());
+  if (!start.name.empty()) out.set("name", start.name);
+  if (!start.labels.as_object().empty()) out.set("labels", start.labels);
+  if (start.workflow) {
+    out.set("workflow_id", start.workflow->uuid());
+    out.set("workflow_version", start.workflow_version);
+    out.set("workflow_digest", start.workflow_digest);
+  }
+  if (start.agent) out.set("agent_id", agent_name(*start.agent));
+  json::Array agents;
+  for (const AgentId& agent : start.agents) agents.emplace_back(agent.uuid());
+  out.set("agents", std::move(agents));
+  out.set("parameters", start.parameters);
+  out.set("input", start.input);
+  out.set("status", "running");
+  out.set("waiting_for", nullptr);
+  json::Array steps;
+  for (const workflow::Step& step : plan.plan->steps) {
+    json::Object one;
+    one.set("step_id", id.ulid() + "/" + step.name);
+    one.set("step_number", static_cast<std::int64_t>(steps.size() + 1));
+    one.set("name", step.name);
+    one.set("type", workflow::step_type_name(step.type));
+    one.set("action", step.action);
+    const std::optional<AgentId> agent = step.agent ? step.agent : start.agent;
+    if (agent) one.set("agent_id", agent->uuid());
+    one.set("status", "pending");
+    one.set("attempts", 0);
+    one.set("config", step.config.source());
+    one.set("result", json::Object());
+    steps.emplace_back(std::move(one));
+  }
+  out.set("steps", std::move(steps));
+  out.set("results", json::Object());
+  out.set("total_cost_cents", 0);
+  out.set("usage", usage_json({}));
+  out.set("receipts", json::Array());
+  out.set("created_at", format_time(start.at));
+  out.set("started_at", format_time(start.at));
+  return out;
+}
+
+}  // namespace avow::api

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+// GET /v1/orchestrations and what is below it: runs as they are, their journals and contents,
+// cancel.
+#include "api/orchestrations.h"
+
+#include <charconv>
+
+#include "api/orchestration_view.h"
+#include "api/route.h"
+#include "api/workflow_cache.h"
+#include "json/parse.h"
+#include "json/write.h"
+#include "provenance/event.h"
+
+namespace avow::api {
+namespace {
+
+constexpr std::size_t kReasonMax = 1024;
+
+/// The run's row, if it is of the caller's tenant.
+Result<store::RunRow> own_run(Services& services, const auth::Caller& caller, RunId id) {
+  auto row = services.store.get_run(id);
+  if (row && row->tenant == caller.tenant) return row;
+  if (!row && row.error().code != Code::kNotFound) return row;
+  return failure(Code::kNotFound, "no such orchestration");
+}
+
+Result<RunId> path_run(const Call& call) {
+  ASSIGN_OR_RETURN(const Id id, call.path_id("id"));
+  return RunId{id};
+}
+
+/// Answers once, whichever comes first: the end of the run, what stopped it, or the deadline.
+struct Wait {
+  Services& services;
+  auth::Caller caller;
+  RunId run;
+  std::string trace_id;
+  int status_if_running;
+  std::uint64_t watch = 0;
+
+  net::Response answer(int status) const {
+    auto shown = show_run(services, caller, status, run);
+    return shown ? std::move(*shown) : render(problem_of(shown.error()), trace_id);
+  }
+};
+
+Reply get_orchestration(Call& call) {
+  const auto id = path_run(call);
+  if (!id) return problem_of(id.error());
+  const auto wait = call.wait();
+  if (!wait) return problem_of(wait.error());
+  const auto row = own_run(call.services, call.caller, *id);
+  if (!row) return problem_of(row.error());
+  if (*wait && **wait > std::chrono::seconds(0) && !engine::is_terminal(row->status)) {
+    return wait_for_run(call, *id, **wait, 200, {});
+  }
+  auto shown = show_run(call.services, call.caller, 200, *id);
+  if (!shown) return problem_of(shown.error());
+  return std::move(*shown);
+}
+
+Result<std::optional<Time>> time_filter(const Call& call, std::string_view name) {
+  const std::string* text = call.request.query_value(name);
+  if (text == nullptr) return std::optional<Time>();
+  auto time = parse_time(*text);
+  if (!time) return time.error().in(name);
+  return std::optional(*time);
+}
+
+Result<std::optional<Id>> id_filter(const Call& call, std::string_view name) {
+  const std::string* text = call.request.query_value(name);
+  if (text == nullptr) return std::optional<Id>();
+  auto id = parse_id(*text);
+  if (!id) return id.error().in(name);
+  return std::optional(*id);
+}
+
+Result<store::RunQuery> run_query(const Call& call) {
+  constexpr std::string_view kLabel = "label.";
+  store::RunQuery query;
+  query.tenant = call.caller.tenant;
+  for (const auto& [name, value] : call.request.query) {
+    if (name.starts_with(kLabel) && name.size() > kLabel.size()) {
+      query.labels.emplace_back(name.substr(kLabel.size()), value);
+    } else if (name != "status" && name != "workflow_id" && name != "agent_id" &&
+               name != "created_after" && name != "created_before" && name != "limit" &&
+               name != "cursor") {
+      return failure(
+          Code::kInvalidArgument,
+          "unknown query parameter \"{}\"; allowed: status, workflow_id, agent_id, created_after, "
+          "created_before, label.<key>, limit, cursor",
+          shown(name));
+    }
+  }
+  if (const std::string* status = call.request.query_value("status")) {
+    using store::RunStatus;
+    for (const RunStatus one :
+         {RunStatus::kRunning, RunStatus::kCompleted, RunStatus::kFailed, RunStatus::kCancelled}) {
+      if (engine::run_status_name(one) == *status) query.status = one;
+    }
+    if (!query.status) {
+      return failure(Code::kInvalidArgument,
+                     "status: \"{}\" is none of running, completed, failed, cancelled",
+                     shown(*status));
+    }
+  }
+  ASSIGN_OR_RETURN(const auto workflow, id_filter(call, "workflow_id"));
+  if (workflow) query.workflow = WorkflowId{*workflow};
+  ASSIGN_OR_RETURN(const auto agent, id_filter(call, "agent_id"));
+  if (agent) query.agent = AgentId{*agent};
+  ASSIGN_OR_RETURN(query.created_after, time_filter(call, "created_after"));
+  ASSIGN_OR_RETURN(query.created_before, time_filter(call, "created_before"));
+  ASSIGN_OR_RETURN(const Page page, page_of(call));
+  query.limit = page.limit;
+  if (page.before) query.before = RunId{*page.before};
+  return query;
+}
+
+Reply list_orchestrations(Call& call) {
+  auto query = run_query(call);
+  if (!query) return problem_of(query.error());
+  const std::size_t limit = query->limit;
+  query->limit = limit + 1;  // one more tells whether there is another page
+  const auto rows = call.services.store.list_runs(*query);
+  if (!rows) return problem_of(rows.error());
+  json::Array items;
+  for (std::size_t i = 0; i < rows->size() && i < limit; ++i)
+    items.push_back(render_list_item((*rows)[i]));
+  const bool has_more = rows->size() > limit;
+  return json_response(
+      200, list_of(std::move(items),
+                   has_more ? std::optional((*rows)[limit - 1].id.value) : std::nullopt));
+}
+
+/// The number after which to go on: the cursor of an event list is the seq of its last event.
+Result<std::uint32_t> seq_cursor(const Call& call) {
+  const std::string* cursor = call.request.query_value("cursor");
+  if (cursor == nullptr) return std::uint32_t{0};
+  std::uint32_t seq = 0;
+  const auto [end, error] = std::from_chars(cursor->data(), cursor->data() + cursor->size(), seq);
+  if (error != std::errc() || end != cursor->data() + cursor->size()) {
+    return failure(Code::kInvalidArgument, "cursor: take it from next_cursor of the page before");
+  }
+  return seq;
+}
+
+Reply list_events(Call& call) {
+  const auto id = path_run(call);
+  if (!id) return problem_of(id.error());
+  const std::string* limit_text = call.request.query_value("limit");
+  std::size_t limit = 50;
+  if (limit_text != nullptr) {
+    const auto [end, error] =
+        std::from_chars(limit_text->data(), limit_text->data() + limit_text->size(), limit);
+    if (error != std::errc() || end != limit_text->data() + limit_text->size() || limit < 1 ||
+        limit > 200) {
+      return problem(400, "limit must be a whole number from 1 to 200");
+    }
+  }
+  const auto after = seq_cursor(call);
+  if (!after) return problem_of(after.error());
+  const auto row = own_run(call.services, call.caller, *id);
+  if (!row) return problem_of(row.error());
+  const auto segments = call.services.store.read_journal(*id, *after, limit + 1);
+  if (!segments) return problem_of(segments.error());
+  json::Array items;
+  std::uint32_t last = 0;
+  bool has_more = false;
+  for (const store::Segment& segment : *segments) {
+    const auto events = provenance::decode_journal(segment.bytes);
+    if (!events) return problem_of(events.error());
+    for (std::uint32_t n = 0; n < events->size(); ++n) {
+      const std::uint32_t seq = segment.first_seq + n;
+      if (seq <= *after) continue;
+      has_more = items.size() == limit;
+      if (has_more) break;
+      auto event =
+          json::parse((*events)[n], {.depth_max = 256, .bytes_max = std::size_t{16} << 20});
+      if (!event)
+        return problem_of(failure(Code::kCorruption, "event {}: {}", seq, event.error().message));
+      items.push_back(std::move(*event));
+      last = seq;
+    }
+    if (has_more) break;
+  }
+  json::Value out = json::Object{{"items", std::move(items)}};
+  out.set("next_cursor", has_more ? json::Value(std::to_string(last)) : json::Value());
+  return json_response(200, out);
+}
+
+Reply get_content(Call& call) {
+  const auto id = path_run(call);
+  if (!id) return problem_of(id.error());
+  const auto row = own_run(call.services, call.caller, *id);
+  if (!row) return problem_of(row.error());
+  const std::string& seq_text = call.path.find("seq")->second;
+  std::uint32_t seq = 0;
+  const auto [end, error] =
+      std::from_chars(seq_text.data(), seq_text.data() + seq_text.size(), seq);
+  if (error != std::errc() || end != seq_text.data() + seq_text.size()) {
+    return problem(400, "seq must be the number of an event");
+  }
+  const auto record = call.services.store.read_run(*id);
+  if (!record) return problem_of(record.error());
+  const std::string& member = call.path.find("member")->second;
+  for (const store::Segment& segment : record->contents) {
+    if (seq < segment.first_seq || seq >= segment.first_seq + segment.count) continue;
+    const auto contents = provenance::decode_contents(segment.bytes);
+    if (!contents) return problem_of(contents.error());
+    for (const provenance::Content& content : *contents) {
+      const bool is_plan = content.ref.seq == 1 && content.ref.member == "plan";
+      if (content.ref == provenance::ContentRef{seq, member} && !is_plan)
+        return json_response(200, content.value);
+    }
+  }
+  return problem(404, "no such content");
+}
+
+Reply cancel_orchestration(Call& call) {
+  const auto id = path_run(call);
+  if (!id) return problem_of(id.error());
+  std::string reason;
+  for (const auto& [key, value] : call.body.as_object()) {
+    if (key != "reason") return problem_at(400, "/" + key, "unknown field; allowed: reason");
+    if (!value.is_string()) return problem_at(400, "/reason", "must be a string");
+    if (value.as_string().size() > kReasonMax) {
+      return problem_at(422, "/reason", fmt::format("may have at most {} bytes", kReasonMax));
+    }
+    reason = value.as_string();
+  }
+  const auto row = own_run(call.services, call.caller, *id);
+  if (!row) return problem_of(row.error());
+  const auto conflict = [](store::RunStatus status) {
+    return problem(409,
+                   fmt::format("the orchestration is {} already", engine::run_status_name(status)));
+  };
+  if (row->status == store::RunStatus::kCompleted || row->status == store::RunStatus::kFailed)
+    return conflict(row->status);
+  if (row->status == store::RunStatus::kCancelled) {
+    auto shown = show_run(call.services, call.caller, 200, *id);
+    if (!shown) return problem_of(shown.error());
+    return std::move(*shown);
+  }
+  net::Later later;
+  later.start = [services = &call.services, caller = call.caller, run = *id, reason,
+                 trace_id = call.trace_id, kept = call.kept_run(200, *id),
+                 conflict](net::Responder respond) {
+    services->engine.tell(
+        run, engine::CancelRequested{caller.principal, reason}, kept,
+        [services, caller, run, trace_id, respond, conflict](const Result<engine::Outcome>& done) {
+          const auto answer = [services, caller, run, trace_id, respond, conflict, done] {
+            if (!done) return respond(render(problem_of(done.error()), trace_id));
+            if (done->status != store::RunStatus::kCancelled)
+              return respond(render(conflict(done->status), trace_id));
+            const auto shown = show_run(*services, caller, 200, run);
+            respond(shown ? *shown : render(problem_of(shown.error()), trace_id));
+          };
+          if (!services->pool.try_post(answer))
+            respond(render(problem(503, "the server is busy"), trace_id));
+        });
+  };
+  return later;
+}
+
+}  // namespace
+
+Result<net::Response> show_run(Services& services, const auth::Caller& caller, int status,
+                               RunId run) {
+  ASSIGN_OR_RETURN(const store::RunRecord record, services.store.read_run(run));
+  if (record.row.tenant != caller.tenant) return failure(Code::kNotFound, "no such orchestration");
+  ASSIGN_OR_RETURN(const engine::History history, engine::read_history(record, services.workflows));
+  net::Response response = json_response(status, render_run(record.row, history));
+  if (status == 202) response.headers.set("Location", "/v1/orchestrations/" + run.uuid());
+  return response;
+}
+
+net::Later wait_for_run(const Call& call, RunId run, std::chrono::seconds wait,
+                        int status_if_running, std::function<void(Begun)> begin) {
+  auto waiting = std::make_shared<Wait>(
+      Wait{call.services, call.caller, run, call.trace_id, status_if_running});
+  net::Later later;
+  later.deadline = call.now + wait;
+  later.at_deadline = [waiting] {
+    waiting->services.engine.unwatch(waiting->run, waiting->watch);
+    return waiting->answer(waiting->status_if_running);
+  };
+  later.start = [waiting, begin = std::move(begin)](net::Responder respond) {
+    const auto answer = [waiting, respond] {
+      if (!waiting->services.pool.try_post([waiting, respond] { respond(waiting->answer(200)); })) {
+        respond(render(problem(503, "the server is busy"), waiting->trace_id));
+      }
+    };
+    // Watch first: what ends between the two is not missed.
+    waiting->watch = waiting->services.engine.watch(waiting->run, answer);
+    if (begin) {
+      begin([waiting, respond](const std::optional<Problem>& refusal) {
+        if (!refusal) return;
+        waiting->services.engine.unwatch(waiting->run, waiting->watch);
+        respond(render(*refusal, waiting->trace_id));
+      });
+      return;
+    }
+    const auto row = waiting->services.store.get_run(waiting->run);
+    if (!row || engine::is_terminal(row->status)) answer();
+  };
+  return later;
+}
+
+std::vector<Route> orchestration_routes() {
+  return {
+      {"GET", "/v1/orchestrations", scope(auth::Scope::kOrchestrationsRead), list_orchestrations,
+       "listOrchestrations"},
+      {"GET", "/v1/orchestrations/{id}", scope(auth::Scope::kOrchestrationsRead), get_orchestration,
+       "getOrchestration"},
+      {"POST", "/v1/orchestrations/{id}/cancel", scope(auth::Scope::kOrchestrationsWrite),
+       cancel_orchestration, "cancelOrchestration"},
+      {"GET", "/v1/orchestrations/{id}/events", scope(auth::Scope::kOrchestrationsRead),
+       list_events, "listOrchestrationEvents"},
+      {"GET", "/v1/orchestrations/{id}/contents/{seq}/{member}", scope(auth::Scope::kContentsRead),
+       get_content, "getOrchestrationContent"},
+  };
+}
+
+}  // namespace avow::api

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// api/orchestrations.h: showing runs, also later: what both execute endpoints and GET share.
+#pragma once
+#include "api/call.h"
+
+namespace avow::api {
+
+/// The run as it is, as an answer with `status`. Errors: kNotFound, also for a run of another
+/// tenant.
+Result<net::Response> show_run(Services& services, const auth::Caller& caller, int status,
+                               RunId run);
+
+/// Waits for the end of `run`, up to `wait`, without a thread: 200 when it has ended, else
+/// `status_if_running` with its state. `begin`, if given, starts the run; it must call its argument
+/// once, with nothing or with what stopped it, and the wait begins before it is called.
+using Begun = std::function<void(std::optional<Problem>)>;
+net::Later wait_for_run(const Call& call, RunId run, std::chrono::seconds wait,
+                        int status_if_running, std::function<void(Begun)> begin);
+
+}  // namespace avow::api

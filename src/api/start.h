@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// api/start.h: from a request to execute something to the run that the engine starts: who runs,
+// what, with which plan and limits (CONTRACT.md, Execute Workflow and Execute Orchestration).
+#pragma once
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "api/agent_directory.h"
+#include "api/call.h"
+#include "api/tenant_catalog.h"
+#include "api/workflow_cache.h"
+#include "auth/agent.h"
+#include "engine/engine.h"
+
+namespace avow::api {
+
+/// The members of both execute requests, read. Absent ones are empty.
+struct StartRequest {
+  std::optional<AgentId> agent;
+  std::vector<AgentId> agents;  ///< Without repetitions.
+  bool has_agents = false;
+  std::optional<WorkflowId> workflow;
+  std::optional<json::Value> input;
+  json::Value parameters = json::Object();
+  std::string model;
+  std::optional<std::int64_t> max_steps;
+  std::optional<std::int64_t> timeout_seconds;
+  std::string name;
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::optional<json::Value> steps;
+  bool is_dry_run = false;
+};
+
+/// Reads the body of Execute Workflow, or of Execute Orchestration, which has more members.
+enum class StartKind { kWorkflow, kOrchestration };
+std::variant<StartRequest, Problem> read_start_request(const json::Value& body, StartKind kind);
+
+/// A run, ready to start or to be shown as a dry run.
+struct PreparedRun {
+  engine::NewRun run;
+  std::string workflow_version;
+};
+
+/// A run of a published workflow. Agents are looked up, parameters applied, the input checked.
+std::variant<PreparedRun, Problem> prepare_workflow_run(Call& call, const StartRequest& request,
+                                                        const StoredWorkflow& workflow);
+/// A run of the request's inline steps.
+std::variant<PreparedRun, Problem> prepare_inline_run(Call& call, const StartRequest& request);
+/// A run of the request's agent by itself.
+std::variant<PreparedRun, Problem> prepare_agent_run(Call& call, const StartRequest& request);
+
+}  // namespace avow::api
