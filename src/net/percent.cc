@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "net/characters.h"
+
 namespace avow::net {
 namespace {
 
@@ -11,14 +13,6 @@ constexpr std::string_view kHexDigits = "0123456789ABCDEF";
 bool is_unreserved(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
          c == '.' || c == '_' || c == '~';
-}
-
-/// -1 for what is no hex digit.
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 Result<std::string> decode(std::string_view text, bool plus_is_space) {

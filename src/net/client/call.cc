@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "net/characters.h"
 
 namespace avow::net {
 namespace {
@@ -30,15 +31,6 @@ std::string origin_of(CURLU* url) {
   return part(url, CURLUPART_SCHEME).value_or("") + "://" + part(url, CURLUPART_HOST).value_or("") +
          ":" + part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT).value_or("");
 }
-
-bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
-}
-
-bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }
 
 bool is_framing(std::string_view name) {
   for (const char* ours : {"Content-Length", "Transfer-Encoding", "Connection", "Expect"}) {

@@ -3,18 +3,10 @@
 
 #include <algorithm>
 
+#include "net/characters.h"
+
 namespace avow::net {
 namespace {
-
-/// -1 for what is no hex digit.
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }
 
 /// 16 digits would reach 2^64; no body is that long.
 constexpr std::size_t kDigitsMax = 15;

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "net/characters.h"
 #include "net/percent.h"
 #include "net/server/chunk_decoder.h"
 
@@ -23,8 +24,6 @@ using ErrorCode = boost::system::error_code;
 constexpr std::size_t kBodyReserveMax = std::size_t{64} << 10;
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
-
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
 /// Finds the end of a head and refuses bytes that parsers are known to disagree about.
 class HeadScanner {
@@ -48,7 +47,7 @@ class HeadScanner {
         after_cr_ = true;
       } else {
         const bool is_folded = line_length_ == 0 && lines_ > 0 && (c == ' ' || c == '\t');
-        if (is_folded || (is_control(c) && c != '\t')) return Found::kBad;
+        if (is_folded || is_control(c)) return Found::kBad;
         ++line_length_;
       }
     }
@@ -142,7 +141,8 @@ const char* decode_target(Request& request) {
     const std::size_t end = std::min(path.find('/', start), path.size());
     auto segment = percent_decode(path.substr(start, end - start));
     if (!segment) return "the path is not percent-encoded";
-    if (!is_utf8(*segment) || std::any_of(segment->begin(), segment->end(), is_control)) {
+    if (!is_utf8(*segment) || segment->find('\t') != std::string::npos ||
+        std::any_of(segment->begin(), segment->end(), is_control)) {
       return "the path is not UTF-8 without control characters";
     }
     request.segments.push_back(std::move(*segment));

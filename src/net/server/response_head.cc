@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/server/response_head.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <ctime>
 #include <iterator>
 
-#include <fmt/format.h>
+#include "net/characters.h"
 
 namespace avow::net {
 namespace {
@@ -30,13 +32,6 @@ std::string_view date_field() {
   return field;
 }
 
-bool is_token(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
-}
-
 bool is_ours(std::string_view name) {
   for (const char* ours : {"Date", "Content-Length", "Transfer-Encoding", "Connection"}) {
     if (equal_ignoring_case(name, ours)) return true;
@@ -58,10 +53,7 @@ void write_head(std::string& out, int status, const Headers& headers, Framing fr
     if (!is_token(field.name) || is_ours(field.name)) continue;
     out += field.name;
     out += ": ";
-    for (const char c : field.value) {
-      const bool is_control = (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
-      out.push_back(is_control ? '?' : c);
-    }
+    for (const char c : field.value) out.push_back(is_control(c) ? '?' : c);
     out += "\r\n";
   }
   if (has_body(status) && framing == Framing::kLength) {
