@@ -11,6 +11,7 @@
 #include <functional>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "store/memory/memory_store.h"
@@ -120,12 +121,11 @@ inline Result<void> write(Store& store, Commit commit) {
   return promise.get_future().get();
 }
 
-inline Code code_of(const Result<void>& result) {
-  return result ? Code::kInternal : result.error().code;
-}
+/// Nothing where it succeeded.
 template <class T>
-Code code_of(const Result<T>& result) {
-  return result ? Code::kInternal : result.error().code;
+std::optional<Code> code_of(const Result<T>& result) {
+  if (result) return std::nullopt;
+  return result.error().code;
 }
 
 inline Time at(std::int64_t ms) { return Time(Duration(ms)); }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 
-#include "base/log.h"
 #include "store/sqlite/compression.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/writer.h"
