@@ -21,8 +21,9 @@ std::variant<Definition, Faults> normalise_as(Kind kind, const json::Value& body
   Definition definition = check_definition(adapted.body, kind, catalog, faults);
   point_back(adapted.moved, faults);
   faults.insert(faults.end(), of_dialect.begin(), of_dialect.end());
-  if (!faults.empty()) return faults;
-  return definition;
+  if (faults.empty()) return definition;
+  if (faults.size() > kFaultsMax) faults.resize(kFaultsMax);
+  return faults;
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ struct Definition {
 
 inline constexpr std::size_t kDefinitionBytesMax = std::size_t{256} << 10;
 inline constexpr std::size_t kStepsMax = 100;
+inline constexpr std::size_t kFaultsMax = 1000;  ///< Reported of one definition.
 inline constexpr std::size_t kLabelsMax = 16;
 inline constexpr std::int64_t kTimeoutSecondsMax = 2'592'000;
 inline constexpr std::int64_t kMaxStepsMax = 1000;

@@ -131,6 +131,44 @@ TEST(HostileInput, AsInlineStepsOrParametersGivesFaultsToo) {
   }
 }
 
+// 256 KiB of nothing but mistakes, each near to something that exists.
+TEST(HostileInput, OfTheLargestSizeIsJudgedWithinBounds) {
+  const auto repeated = [](const std::string& element, const std::string& separator) {
+    std::string out = element;
+    while (out.size() < 240'000) out += separator + element;
+    return out;
+  };
+  json::Object unknown;
+  json::Object branches;
+  for (int i = 0; i < 12'000; ++i) {
+    unknown.set(fmt::format("depends_{}", i), 1);
+    branches.set(fmt::format("labe{}", i), json::Array());
+  }
+  const json::Array dependencies(30'000, "stpe");
+  const json::Array expressions(7'000, "${{ steps.stpe.result + inptu }}");
+  const auto with = [](json::Object step) {
+    step.set("name", "step");
+    return json::Object{{"name", "w"}, {"steps", json::Array{std::move(step)}}};
+  };
+  const json::Value bodies[] = {
+      with(unknown),
+      with({{"type", "wait"}, {"depends_on", dependencies}}),
+      with({{"type", "transform"}, {"config", json::Object{{"output", expressions}}}}),
+      with({{"type", "transform"}, {"config", json::Object{{"output", repeated("${{ x }}", "")}}}}),
+      with({{"type", "transform"}, {"config", json::Object{{"output", repeated("${{", " ")}}}}),
+      with({{"type", "decision"},
+            {"config",
+             json::Object{{"cases", json::Array{read(R"({"when": "true", "then": "label"})")}},
+                          {"branches", branches}}}}),
+  };
+  for (const json::Value& body : bodies) {
+    const Faults faults = faults_of(body);
+    ASSERT_FALSE(faults.empty());
+    EXPECT_LE(faults.size(), kFaultsMax);
+    EXPECT_NE(faults.front().code, "TOO_LARGE");
+  }
+}
+
 TEST(HostileInput, AsAPlanIsRefusedOrCompiled) {
   const json::Value plan = make_plan(
       normalised(review_definition()).body,

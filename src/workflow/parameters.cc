@@ -59,6 +59,19 @@ void collect_leaves(const json::Value& patch, const std::string& pointer,
   }
 }
 
+/// Messages of the role "system" in an override: another way to set what "system" says.
+std::vector<std::string> system_messages(const json::Value& patch) {
+  std::vector<std::string> out;
+  const json::Value* messages = patch.find("messages");
+  if (messages == nullptr || !messages->is_array()) return out;
+  for (std::size_t i = 0; i < messages->as_array().size(); ++i) {
+    if (messages->as_array()[i].string_or("role") == "system") {
+      out.push_back(json::join("/messages", i) + "/role");
+    }
+  }
+  return out;
+}
+
 /// Leaves of `patch` that `step` (normalised) does not let a request change.
 std::vector<std::string> forbidden_leaves(const json::Value& step, StepType type,
                                           const json::Value& patch) {
@@ -87,8 +100,15 @@ std::vector<std::string> forbidden_leaves(const json::Value& step, StepType type
   };
   std::vector<std::string> leaves;
   collect_leaves(patch, "", leaves);
+  std::vector<std::string> system_roles;
+  if (type == StepType::kLlmInference && !is_allowed("/system")) {
+    system_roles = system_messages(patch);
+  }
   std::erase_if(leaves,
                 [&](const std::string& leaf) { return is_allowed(leaf) || !is_protected(leaf); });
+  for (const std::string& pointer : system_roles) {
+    if (!is_allowed(pointer)) leaves.push_back(pointer);
+  }
   return leaves;
 }
 

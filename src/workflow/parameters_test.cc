@@ -83,6 +83,9 @@ TEST(ApplyParameters, RefusesWhatOnlyTheDefinitionMaySet) {
       {R"({"extract": {"model": "none"}})", {"/parameters/extract/model UNKNOWN_MODEL"}},
       {R"({"extract": {"temperature": "${{ 1 }}"}})",
        {"/parameters/extract/temperature WRONG_TYPE"}},
+      {R"({"extract": {"prompt": null, "messages": [{"role": "user", "content": "a"},
+           {"role": "system", "content": "b"}]}})",
+       {"/parameters/extract/messages/1/role OVERRIDE_FORBIDDEN"}},
       {R"({"thresold": 1, "a/b": 2})",
        {"/parameters/thresold UNDECLARED_PARAMETER", "/parameters/a~1b UNDECLARED_PARAMETER"}},
   };

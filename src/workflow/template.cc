@@ -114,9 +114,15 @@ class Compiler {
       return node;
     }
     auto& segments = std::get<std::vector<Segment>>(split);
+    // Counted on from the segment before: from the start each time would be quadratic.
+    Place place;
+    std::size_t counted = 0;
     for (Segment& segment : segments) {
+      place = place_within(
+          place, place_of(std::string_view(text).substr(counted), segment.offset - counted));
+      counted = segment.offset;
       if (segment.is_expression) {
-        compile_expression(segment, text, pointer, node);
+        compile_expression(segment, place, pointer, node);
       } else {
         node.parts.emplace_back(std::move(segment.text));
       }
@@ -130,9 +136,8 @@ class Compiler {
     return node;
   }
 
-  void compile_expression(const Segment& segment, std::string_view text, const std::string& pointer,
+  void compile_expression(const Segment& segment, Place start, const std::string& pointer,
                           Node& node) {
-    const Place start = place_of(text, segment.offset);
     const auto fault = [&](const char* code, const std::string& message, Place inner) {
       const Place place = place_within(start, inner);
       faults_.push_back({prefix_ + pointer, code, message, place.line, place.column});

@@ -89,8 +89,8 @@ class Checker {
     const json::Value* labels = members_.typed("labels", json::Type::kObject);
     if (labels == nullptr) return;
     if (labels->as_object().size() > kLabelsMax) {
-      members_.fault("labels", "OUT_OF_RANGE",
-                     fmt::format("must be at most {} labels", kLabelsMax));
+      return members_.fault("labels", "OUT_OF_RANGE",
+                            fmt::format("must be at most {} labels", kLabelsMax));
     }
     for (const auto& [key, value] : labels->as_object()) {
       const std::string pointer = json::join("/labels", key);
@@ -137,8 +137,8 @@ class Checker {
     const json::Value* parameters = members_.typed("parameters", json::Type::kObject);
     if (parameters == nullptr) return;
     if (parameters->as_object().size() > kParametersMax) {
-      members_.fault("parameters", "OUT_OF_RANGE",
-                     fmt::format("must be at most {} parameters", kParametersMax));
+      return members_.fault("parameters", "OUT_OF_RANGE",
+                            fmt::format("must be at most {} parameters", kParametersMax));
     }
     for (const auto& member : parameters->as_object()) {
       if (const auto wrong = check_name(member.key)) {

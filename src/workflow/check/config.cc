@@ -19,6 +19,7 @@ constexpr std::size_t kCasesMax = 100;
 constexpr std::size_t kLabelMax = 256;
 constexpr std::size_t kToolsMax = 64;
 constexpr std::size_t kFallbackModelsMax = 8;
+constexpr std::size_t kHeadersMax = 64;
 constexpr std::size_t kMessagesMax = 1000;
 constexpr std::int64_t kMaxTokensMax = 100'000'000;
 constexpr std::int64_t kToolRoundsMax = 50;
@@ -194,6 +195,10 @@ class ConfigChecker {
     const json::Value* branches = members_.typed("branches", json::Type::kObject);
     if (branches == nullptr) return;
     if (branches->as_object().empty()) empty_.push_back("branches");
+    if (branches->as_object().size() > kCasesMax + 1) {
+      return members_.fault("branches", "OUT_OF_RANGE",
+                            fmt::format("must have at most {} members", kCasesMax + 1));
+    }
     const std::vector<std::string_view> known(labels_.begin(), labels_.end());
     for (const auto& [label, steps] : branches->as_object()) {
       const std::string pointer = json::join(members_.at("branches"), label);
@@ -206,6 +211,10 @@ class ConfigChecker {
       if (!steps.is_array()) {
         fault(pointer, "WRONG_TYPE",
               fmt::format("must be a list of step names, not {}", with_article(steps.type())));
+        continue;
+      }
+      if (steps.as_array().size() > kStepsMax) {
+        fault(pointer, "OUT_OF_RANGE", fmt::format("must have at most {} elements", kStepsMax));
         continue;
       }
       for (std::size_t i = 0; i < steps.as_array().size(); ++i) {
@@ -361,6 +370,10 @@ class ConfigChecker {
     const json::Value* headers = members_.typed("headers", json::Type::kObject);
     if (headers == nullptr) return;
     if (headers->as_object().empty()) empty_.push_back("headers");
+    if (headers->as_object().size() > kHeadersMax) {
+      return members_.fault("headers", "OUT_OF_RANGE",
+                            fmt::format("must have at most {} members", kHeadersMax));
+    }
     std::set<std::string> seen;
     for (const auto& [name, value] : headers->as_object()) {
       const std::string pointer = json::join(members_.at("headers"), name);

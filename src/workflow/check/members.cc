@@ -8,6 +8,11 @@
 #include "workflow/check/names.h"
 
 namespace avow::workflow {
+namespace {
+
+constexpr std::size_t kUnknownShown = 20;  // of one object
+
+}  // namespace
 
 std::size_t characters_of(std::string_view text) {
   return static_cast<std::size_t>(
@@ -40,8 +45,10 @@ Members::Members(const json::Value& value, std::string pointer, Names allowed, F
                        fmt::format("must be an object, not {}", with_article(value_.type()))});
     return;
   }
+  std::size_t unknown = 0;
   for (const auto& [key, member] : value_.as_object()) {
     if (std::find(allowed_.begin(), allowed_.end(), key) != allowed_.end()) continue;
+    if (++unknown > kUnknownShown) return;
     fault(
         key, "UNKNOWN_FIELD",
         fmt::format("unknown member \"{}\"{}{} allowed: {}", shown(key), suggestion(key, allowed_),

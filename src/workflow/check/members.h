@@ -21,8 +21,8 @@ using Names = std::span<const std::string_view>;
 class Members {
  public:
   /// `value`, `faults` and `allowed` (for constants) outlive this. If `value` is no object that is
-  /// a fault (WRONG_TYPE) and every member is absent; members not in `allowed` are faults
-  /// (UNKNOWN_FIELD).
+  /// a fault (WRONG_TYPE) and every member is absent; the first 20 members not in `allowed` are
+  /// faults (UNKNOWN_FIELD).
   Members(const json::Value& value, std::string pointer, Names allowed, Faults& faults);
 
   [[nodiscard]] bool is_object() const { return value_.is_object(); }

@@ -17,8 +17,9 @@ constexpr std::size_t kNameMax = 64;
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_name_character(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-'; }
 
-/// Levenshtein distance.
-std::size_t distance(std::string_view a, std::string_view b) {
+/// Levenshtein distance, or `enough` if it is at least that.
+std::size_t distance(std::string_view a, std::string_view b, std::size_t enough) {
+  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) >= enough) return enough;
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 1; i <= a.size(); ++i) {
@@ -29,6 +30,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
       diagonal = row[j];
       row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
     }
+    // No later row gets below the smallest of this one.
+    if (*std::min_element(row.begin(), row.end()) >= enough) return enough;
   }
   return row.back();
 }
@@ -57,8 +60,7 @@ std::optional<std::string_view> nearest(std::string_view word,
   std::optional<std::string_view> best;
   std::size_t best_distance = 1 + std::max<std::size_t>(1, word.size() / 3);
   for (const std::string_view candidate : candidates) {
-    const std::size_t d =
-        candidate.size() > 2 * kNameMax ? best_distance : distance(word, candidate);
+    const std::size_t d = distance(word, candidate, best_distance);
     if (d >= best_distance) continue;
     best = candidate;
     best_distance = d;

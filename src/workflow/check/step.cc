@@ -91,6 +91,10 @@ class StepChecker {
   void check_depends_on() {
     const json::Value* list = members_.typed("depends_on", json::Type::kArray);
     if (list == nullptr) return;
+    if (list->as_array().size() >= kStepsMax) {
+      return members_.fault("depends_on", "OUT_OF_RANGE",
+                            fmt::format("must have fewer than {} elements", kStepsMax));
+    }
     std::set<std::string> seen;
     for (std::size_t i = 0; i < list->as_array().size(); ++i) {
       const json::Value& name = list->as_array()[i];
@@ -124,8 +128,8 @@ class StepChecker {
     const json::Value* list = members_.typed("overridable", json::Type::kArray);
     if (list == nullptr) return;
     if (list->as_array().size() > kOverridableMax) {
-      members_.fault("overridable", "OUT_OF_RANGE",
-                     fmt::format("must have at most {} elements", kOverridableMax));
+      return members_.fault("overridable", "OUT_OF_RANGE",
+                            fmt::format("must have at most {} elements", kOverridableMax));
     }
     for (std::size_t i = 0; i < list->as_array().size(); ++i) {
       const json::Value& pointer = list->as_array()[i];
