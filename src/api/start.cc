@@ -74,16 +74,22 @@ class Preparation {
     return std::nullopt;
   }
 
-  /// {uuid: {model, instructions, tools, scopes}} of all agents so far.
-  json::Value agents_snapshot() const {
+  /// {uuid: {model, instructions, tools, scopes}} of all agents so far. Of an agent's scopes a plan
+  /// keeps those that `tools` ask for, wildcards and denials resolved.
+  json::Value agents_snapshot(const json::Value& tools) const {
     json::Object out;
     for (const AgentPtr& agent : known_) {
-      json::Array tools(agent->tools.begin(), agent->tools.end());
-      json::Array scopes(agent->scopes.begin(), agent->scopes.end());
-      out.set(agent->id.uuid(), json::Object{{"model", agent->model},
-                                             {"instructions", agent->instructions},
-                                             {"tools", std::move(tools)},
-                                             {"scopes", std::move(scopes)}});
+      json::Array names(agent->tools.begin(), agent->tools.end());
+      std::set<std::string> scopes;
+      for (const auto& [name, tool] : tools.as_object()) {
+        const std::string scope = tool.string_or("scope");
+        if (!scope.empty() && agent->has_scope(scope)) scopes.insert(scope);
+      }
+      out.set(agent->id.uuid(),
+              json::Object{{"model", agent->model},
+                           {"instructions", agent->instructions},
+                           {"tools", std::move(names)},
+                           {"scopes", json::Array(scopes.begin(), scopes.end())}});
     }
     return out;
   }
@@ -205,8 +211,9 @@ Result<std::shared_ptr<const engine::PlanIndex>> compile(const json::Value& sour
 /// now.
 std::optional<Problem> own_plan(engine::NewRun& run, const Preparation& preparation,
                                 const json::Value& definition) {
-  const json::Value source = workflow::make_plan(definition, preparation.agents_snapshot(),
-                                                 preparation.tools_snapshot(&definition));
+  const json::Value tools = preparation.tools_snapshot(&definition);
+  const json::Value source =
+      workflow::make_plan(definition, preparation.agents_snapshot(tools), tools);
   if (preparation.catalog().failed()) return problem_of(*preparation.catalog().failed());
   auto plan = compile(source);
   if (!plan) return problem_of(plan.error());
@@ -316,8 +323,8 @@ std::variant<PreparedRun, Problem> prepare_agent_run(Call& call, const StartRequ
   if (!request.model.empty() && !call.services.runner.has_model(request.model)) {
     return problem_at(422, "/model", "no such model is configured");
   }
-  auto plan = compile(workflow::make_agent_plan(preparation.agents_snapshot(),
-                                                preparation.tools_snapshot(nullptr)));
+  const json::Value tools = preparation.tools_snapshot(nullptr);
+  auto plan = compile(workflow::make_agent_plan(preparation.agents_snapshot(tools), tools));
   if (preparation.catalog().failed()) return problem_of(*preparation.catalog().failed());
   if (!plan) return problem_of(plan.error());
   PreparedRun prepared;

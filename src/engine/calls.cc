@@ -5,14 +5,14 @@
 namespace avow::engine {
 namespace {
 
-std::string error_code_of(const Error& error) {
+std::string error_code_of(const Error& error, CallKind kind) {
   switch (error.code) {
     case Code::kNotFound:
       return "CALL_UNKNOWN_TARGET";
     case Code::kPermissionDenied:
       return "CALL_REFUSED";
     default:
-      return "CALL_INVALID";
+      return kind == CallKind::kTool ? "TOOL_ARGUMENTS_INVALID" : "CALL_INVALID";
   }
 }
 
@@ -21,7 +21,7 @@ std::string error_code_of(const Error& error) {
 void Reactor::start_call(std::size_t i, const CallSpec& spec, json::Value facts) {
   auto request = turn_.runner.render(state_.tenant, spec);
   if (!request) {
-    fail_step(i, error_code_of(request.error()), request.error().message);
+    fail_step(i, error_code_of(request.error(), spec.kind), request.error().message);
     return;
   }
   const StepState& step = state_.steps[i];

@@ -226,7 +226,8 @@ void Reactor::call_inner_tool(std::size_t i, const json::Value& asked, std::size
         .secrets = {}};
     const auto request = turn_.runner.render(state_.tenant, spec);
     if (request) return start_call(i, spec, std::move(facts));
-    refusal = json::Object{{"code", "CALL_INVALID"}, {"message", request.error().message}};
+    refusal =
+        json::Object{{"code", "TOOL_ARGUMENTS_INVALID"}, {"message", request.error().message}};
   }
   Event event = begin("tool.called", state_.steps[i].name);
   event.data = std::move(facts);

@@ -69,6 +69,10 @@ class Engine {
   /// the store has them. Blocks. The executors must still run.
   void stop(Duration grace);
 
+  /// As if the process were killed: does nothing any more, and need not be stopped. Only where the
+  /// executors' tasks are dropped as well, in simulations.
+  void crash() { is_stopped_ = true; }
+
   /// Starts a run. `done` when it is durable. Errors: those of Store::commit; kResourceExhausted
   /// beyond runs_waiting_per_tenant_max; kUnavailable while stopping.
   void start_run(NewRun run, Done done);

@@ -52,7 +52,7 @@ class Reactor {
   void decide_by_rules(std::size_t i);
   void check_guardrail(std::size_t i, const json::Value& config);
   void start_webhook(std::size_t i, const workflow::Rendered& config);
-  void start_tool(std::size_t i, const json::Value& config);
+  void start_tool(std::size_t i, const workflow::Rendered& config);
   void start_wait(std::size_t i, const json::Value& config);
   void start_agent(std::size_t i);
   [[nodiscard]] bool needs_slot(std::size_t i) const;

@@ -90,6 +90,16 @@ void Reactor::start_step(std::size_t i) {
   }
   const auto& config = std::get<workflow::Rendered>(rendered);
   emit_started(i, config.value);
+  if (!step.config.is_constant()) {
+    // What a template gives is checked like what was written: it may come from a model.
+    const auto faults = workflow::check_rendered(step.type, config.value);
+    if (!faults.empty()) {
+      fail_step(
+          i, "CONFIG_INVALID",
+          fmt::format("config at \"{}\": {}", faults.front().pointer, faults.front().message));
+      return;
+    }
+  }
   switch (step.type) {
     case StepType::kTransform:
       return run_transform(i, config.value);
@@ -100,7 +110,7 @@ void Reactor::start_step(std::size_t i) {
     case StepType::kWebhook:
       return start_webhook(i, config);
     case StepType::kToolCall:
-      return start_tool(i, config.value);
+      return start_tool(i, config);
     case StepType::kLlmInference:
       return start_inference(i);
     case StepType::kWait:
@@ -208,8 +218,8 @@ bool Reactor::tool_is_allowed(const json::Value& tool, std::optional<AgentId> ag
          std::find(known->scopes.begin(), known->scopes.end(), scope) != known->scopes.end();
 }
 
-void Reactor::start_tool(std::size_t i, const json::Value& config) {
-  const std::string name = config.string_or("tool");
+void Reactor::start_tool(std::size_t i, const workflow::Rendered& config) {
+  const std::string name = config.value.string_or("tool");
   const json::Value* tool = plan().tools.find(name);
   if (tool == nullptr) {
     fail_step(i, "TOOL_UNKNOWN", fmt::format("there is no tool \"{}\"", shown(name)));
@@ -221,13 +231,17 @@ void Reactor::start_tool(std::size_t i, const json::Value& config) {
                           tool->string_or("scope")));
     return;
   }
-  const json::Value* arguments = config.find("arguments");
+  const json::Value* arguments = config.value.find("arguments");
+  std::vector<workflow::SecretUse> secrets;
+  for (const workflow::SecretUse& use : config.secrets) {
+    if (use.pointer.starts_with("/arguments")) secrets.push_back(use);
+  }
   start_call(i,
              CallSpec{.kind = CallKind::kTool,
                       .value = json::Object{{"tool", *tool},
                                             {"arguments",
                                              arguments == nullptr ? json::Object() : *arguments}},
-                      .secrets = {}},
+                      .secrets = std::move(secrets)},
              json::Object{{"tool", name}});
 }
 

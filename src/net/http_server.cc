@@ -121,6 +121,7 @@ class HttpServer::Impl {
   SteadyTimer ticker_{io_.get_executor()};
   SteadyTimer accept_pause_{io_.get_executor()};
   std::uint16_t port_ = 0;
+  bool is_closing_ = false;  // on the I/O thread only
   std::thread io_thread_;
   bool is_stopped_ = false;
 
@@ -197,7 +198,8 @@ Awaitable<void> HttpServer::Impl::watch_deadlines() {
   for (;;) {
     ticker_.expires_after(period);
     const auto [cancelled] = co_await ticker_.async_wait(kAsTuple);
-    if (cancelled) co_return;
+    // A tick that had expired when cancel() came is not told of it.
+    if (cancelled || is_closing_) co_return;
     const auto now = SteadyClock::now();
     const Time wall_time = context_.clock.now();
     for (Session* session : context_.sessions) session->tick(now, wall_time);
@@ -249,7 +251,10 @@ void HttpServer::Impl::stop(Duration grace) {
   }
   door_->close();
   request_threads_.stop();
-  asio::post(io_, [this] { ticker_.cancel(); });
+  asio::post(io_, [this] {
+    is_closing_ = true;
+    ticker_.cancel();
+  });
   io_thread_.join();
   is_stopped_ = true;
 }

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// testing/engine_world.h: the real engine over the memory store, with a virtual clock and an
+// outside world that follows a script. The process can be killed between any two tasks. One thread.
+#pragma once
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "engine/engine.h"
+#include "store/memory/memory_store.h"
+#include "testing/scheduler.h"
+#include "workflow/definition.h"
+
+namespace avow::testing {
+
+/// The outside world: answers calls by a script, and remembers what reached it.
+class ScriptedRunner : public engine::EffectRunner {
+ public:
+  struct Answer {
+    engine::CallOutcome outcome;
+    Duration delay{1};
+  };
+  using Script = std::function<Answer(const engine::Call&)>;
+
+  ScriptedRunner(Scheduler& scheduler, Script script)
+      : executor_(scheduler.make_executor()), scheduler_(scheduler), script_(std::move(script)) {}
+
+  [[nodiscard]] Result<json::Value> render(TenantId, const engine::CallSpec& spec) const override {
+    return json::Value(
+        json::Object{{"kind", engine::call_kind_name(spec.kind)}, {"spec", spec.value}});
+  }
+
+  void start(engine::Call call, std::function<void(engine::CallOutcome)> done) override {
+    made.push_back(call);
+    Answer answer = script_(call);
+    pending_[call.id] = done;
+    executor_->post_at(scheduler_.now() + answer.delay,
+                       [this, id = call.id, done, outcome = std::move(answer.outcome)] {
+                         if (pending_.erase(id) > 0) done(outcome);
+                       });
+  }
+
+  void cancel(const engine::CallId& id) override {
+    const auto at = pending_.find(id);
+    if (at == pending_.end()) return;
+    cancelled.push_back(id);
+    const auto done = std::move(at->second);
+    pending_.erase(at);
+    done(engine::CallError{
+        .code = "CANCELLED", .message = {}, .retry_class = {}, .retry_after = {}, .detail = {}});
+  }
+
+  /// The process is gone: its calls will tell nobody.
+  void forget_pending() { pending_.clear(); }
+
+  std::vector<engine::Call> made;
+  std::vector<engine::CallId> cancelled;
+
+ private:
+  std::unique_ptr<Executor> executor_;
+  Scheduler& scheduler_;
+  Script script_;
+  std::map<engine::CallId, std::function<void(engine::CallOutcome)>> pending_;
+};
+
+inline ScriptedRunner::Answer succeed(json::Value value, Duration delay = Duration(1)) {
+  return {engine::CallResult{std::move(value), {}, 0, {}}, delay};
+}
+inline ScriptedRunner::Answer fail(std::string code, std::string retry_class,
+                                   Duration delay = Duration(1)) {
+  return {engine::CallError{std::move(code), "scripted", std::move(retry_class), {}, {}}, delay};
+}
+
+class EverybodyActive : public engine::Directory {
+ public:
+  [[nodiscard]] bool is_agent_active(TenantId, AgentId agent) const override {
+    return !inactive.contains(agent);
+  }
+  std::set<AgentId> inactive;
+};
+
+class OwnPlansOnly : public engine::PlanSource {
+ public:
+  Result<std::shared_ptr<const engine::PlanIndex>> workflow_plan(WorkflowId) override {
+    return failure(Code::kNotFound, "every run in this world has a plan of its own");
+  }
+};
+
+class EngineWorld {
+ public:
+  explicit EngineWorld(ScriptedRunner::Script script, std::uint64_t seed = 1,
+                       engine::EngineOptions options = {})
+      : scheduler(seed),
+        rng(seed),
+        store_executor_(scheduler.make_executor()),
+        store(*store_executor_),
+        runner(scheduler, std::move(script)),
+        options_(options) {
+    boot();
+  }
+  ~EngineWorld() { engine->crash(); }
+
+  /// Kills the process and starts another on the same store.
+  void crash_and_restart() {
+    engine->crash();
+    scheduler.drop_all();
+    runner.forget_pending();
+    engine.reset();
+    boot();
+  }
+
+  struct Started {
+    RunId id;
+    std::shared_ptr<std::optional<Result<engine::Outcome>>> answer;
+    [[nodiscard]] bool is_acknowledged() const {
+      return answer->has_value() && (*answer)->has_value();
+    }
+  };
+
+  /// Starts a run of `plan`; `change` may set what the test cares about.
+  Started start(const json::Value& plan, const std::function<void(engine::Start&)>& change = {}) {
+    auto compiled = workflow::Plan::compile(plan);
+    CHECK(compiled.has_value());
+    engine::NewRun run;
+    run.id = RunId{make_id(scheduler.now(), rng.bytes8())};
+    run.tenant = tenant;
+    run.plan = std::make_shared<engine::PlanIndex>(*compiled);
+    run.has_own_plan = true;
+    run.start.at = scheduler.now();
+    run.start.actor = "key:test";
+    run.start.agent = agent;
+    run.start.max_steps = 1000;
+    if (change) change(run.start);
+    Started started{run.id, std::make_shared<std::optional<Result<engine::Outcome>>>()};
+    engine->start_run(std::move(run), [answer = started.answer](Result<engine::Outcome> done) {
+      *answer = std::move(done);
+    });
+    return started;
+  }
+
+  std::shared_ptr<std::optional<Result<engine::Outcome>>> tell(RunId run, engine::Input input) {
+    auto answer = std::make_shared<std::optional<Result<engine::Outcome>>>();
+    engine->tell(run, std::move(input), {},
+                 [answer](Result<engine::Outcome> done) { *answer = std::move(done); });
+    return answer;
+  }
+
+  /// The run as its journal tells it.
+  engine::History history(RunId run) {
+    const auto record = store.read_run(run);
+    CHECK(record.has_value());
+    auto history = engine::read_history(*record, plans);
+    CHECK(history.has_value());
+    return std::move(*history);
+  }
+
+  /// The types of a run's events, in order.
+  std::vector<std::string> event_types(RunId run) {
+    std::vector<std::string> types;
+    for (const engine::Event& event : events(run))
+      types.push_back(event.step.empty() ? event.type : event.type + " " + event.step);
+    return types;
+  }
+
+  std::vector<engine::Event> events(RunId run) {
+    std::vector<engine::Event> out;
+    const auto record = store.read_run(run);
+    CHECK(record.has_value());
+    for (const store::Segment& segment : record->journal) {
+      const auto decoded = provenance::decode_journal(segment.bytes);
+      CHECK(decoded.has_value());
+      for (const std::string& bytes : *decoded) {
+        auto event = provenance::decode(bytes);
+        CHECK(event.has_value());
+        out.push_back(std::move(*event));
+      }
+    }
+    return out;
+  }
+
+  Scheduler scheduler;
+  SeededRng rng;
+
+ private:
+  std::unique_ptr<Executor> store_executor_;
+
+ public:
+  store::MemoryStore store;
+  ScriptedRunner runner;
+  EverybodyActive directory;
+  OwnPlansOnly plans;
+  std::unique_ptr<engine::Engine> engine;
+  const TenantId tenant{Id{1, 1 << 20}};
+  const AgentId agent{Id{2, 2 << 20}};
+
+ private:
+  void boot() {
+    constexpr int kLanes = 4;
+    std::vector<engine::Engine::LaneExecutors> lanes;
+    for (int i = 0; i < kLanes; ++i)
+      lanes.push_back({scheduler.make_executor(), scheduler.make_executor()});
+    engine = std::make_unique<engine::Engine>(scheduler, rng, std::move(lanes), store, runner,
+                                              directory, plans, options_);
+    const auto started = engine->start();
+    CHECK(started.has_value());
+  }
+
+  const engine::EngineOptions options_;
+};
+
+/// What a definition may refer to here: everything.
+class AnythingGoes : public workflow::Catalog {
+ public:
+  [[nodiscard]] bool has_agent(AgentId) const override { return true; }
+  [[nodiscard]] bool agent_has_model(AgentId) const override { return false; }
+  [[nodiscard]] const json::Value* find_tool(std::string_view) const override { return &tool_; }
+  [[nodiscard]] bool has_model(std::string_view) const override { return true; }
+  [[nodiscard]] bool has_secret(std::string_view) const override { return true; }
+
+ private:
+  json::Value tool_ = json::Object();
+};
+
+}  // namespace avow::testing
