@@ -31,7 +31,8 @@ class AgentDirectory : public engine::Directory {
   store::Store& store_;
   const std::size_t agents_max_;
   mutable Mutex mutex_;
-  mutable std::unordered_map<AgentId, std::shared_ptr<const auth::Agent>> agents_ GUARDED_BY(mutex_);
+  mutable std::unordered_map<AgentId, std::shared_ptr<const auth::Agent>> agents_
+      GUARDED_BY(mutex_);
   std::uint64_t forgettings_ GUARDED_BY(mutex_) = 0;
 };
 

@@ -34,6 +34,8 @@ Problem problem_of(const Error& error);
 Problem problem_of(const std::vector<auth::Fault>& faults);
 /// Faults of definitions and overrides: as above by their code. `prefix` goes before every pointer.
 Problem problem_of(const workflow::Faults& faults, std::string_view prefix = {});
+/// The items of `details.errors`.
+json::Array shown_faults(const workflow::Faults& faults, std::string_view prefix = {});
 
 /// {"code","message","details","trace_id"}
 net::Response render(const Problem& problem, std::string_view trace_id);

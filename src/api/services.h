@@ -35,6 +35,8 @@ struct Services {
   Metrics& metrics;
   net::ThreadPool& pool;  ///< For work that may read the store, after a Later was answered elsewhere.
   ApiOptions options;
+  /// Of options.requests_per_key, by caller; null: requests are not limited.
+  auth::TokenBuckets* request_buckets = nullptr;
 };
 
 }  // namespace avow::api

@@ -31,5 +31,7 @@ class TenantCatalog : public workflow::Catalog {
 
 /// unique_key of a tool's record.
 std::string tool_key(TenantId tenant, std::string_view name);
+/// The definition that a tool's record holds. Errors: kCorruption
+Result<json::Value> tool_from(const store::Record& record);
 
 }  // namespace avow::api

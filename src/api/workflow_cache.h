@@ -55,7 +55,10 @@ class WorkflowCache : public engine::PlanSource {
   std::uint64_t forgettings_ GUARDED_BY(mutex_) = 0;  ///< What was read before one is not kept.
 };
 
-/// A workflow record to and from the store; the body is {"definition", "shown"}.
+/// unique_key of a workflow's record.
+std::string workflow_key(TenantId tenant, std::string_view name, std::string_view version);
+
+/// A workflow record to and from the store; the body is {"definition", "shown", "uses_secrets"}.
 store::RecordChange to_change(const StoredWorkflow& workflow);
 /// Errors: kCorruption
 Result<std::shared_ptr<const StoredWorkflow>> workflow_from(const store::Record& record);

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// api/openapi.h: the OpenAPI 3.1 document, made from the same table of routes that serves requests.
+// Pure; safe from any thread.
+#pragma once
+#include <string>
+
+#include "api/route.h"
+#include "json/value.h"
+
+namespace avow::api {
+
+/// components.schemas: every body and answer, each a JSON Schema (2020-12) that refers to others as
+/// "#/components/schemas/NAME".
+json::Value openapi_schemas();
+
+/// The whole document of `routes`. CHECKs that each route's operation is described.
+json::Value openapi_of(const std::vector<Route>& routes);
+
+/// openapi_of(all_routes()), as text.
+std::string openapi_document();
+
+}  // namespace avow::api

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/router.h"
+
+#include <algorithm>
+
+namespace avow::api {
+namespace {
+
+bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
+
+std::vector<std::string> split(std::string_view path) {
+  std::vector<std::string> segments;
+  while (path.size() > 1) {
+    path.remove_prefix(1);
+    const std::size_t end = std::min(path.find('/'), path.size());
+    segments.emplace_back(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+  return segments;
+}
+
+bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& segments) {
+  return std::equal(pattern.begin(), pattern.end(), segments.begin(), segments.end(),
+                    [](const std::string& expected, const std::string& got) {
+                      return is_parameter(expected) ? !got.empty() : expected == got;
+                    });
+}
+
+/// Whether `a` is to be tried first: at the first difference in kind it has the name.
+bool is_narrower(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  return std::lexicographical_compare(
+      a.begin(), a.end(), b.begin(), b.end(), [](const std::string& x, const std::string& y) {
+        return std::pair(is_parameter(x), x) < std::pair(is_parameter(y), y);
+      });
+}
+
+template <class... Lists>
+std::vector<Route> joined(Lists... lists) {
+  std::vector<Route> out;
+  (out.insert(out.end(), lists.begin(), lists.end()), ...);
+  return out;
+}
+
+}  // namespace
+
+const std::vector<Route>& all_routes() {
+  static const std::vector<Route> routes =
+      joined(workflow_routes(), execute_routes(), orchestration_routes(), task_routes(),
+             agent_routes(), tool_routes(), guardrail_routes(), key_routes(), service_routes());
+  return routes;
+}
+
+Router::Router(const std::vector<Route>& routes) {
+  for (const Route& route : routes) {
+    std::vector<std::string> segments = split(route.path);
+    auto known = std::find_if(patterns_.begin(), patterns_.end(),
+                              [&](const Pattern& pattern) { return pattern.segments == segments; });
+    if (known == patterns_.end()) {
+      known = patterns_.insert(known, Pattern{std::move(segments), {}});
+    }
+    known->routes.push_back(&route);
+  }
+  std::sort(patterns_.begin(), patterns_.end(),
+            [](const Pattern& a, const Pattern& b) { return is_narrower(a.segments, b.segments); });
+}
+
+RouteMatch Router::match(std::string_view method, const std::vector<std::string>& segments) const {
+  RouteMatch out;
+  const auto pattern = std::find_if(patterns_.begin(), patterns_.end(), [&](const Pattern& one) {
+    return fits(one.segments, segments);
+  });
+  if (pattern == patterns_.end()) return out;
+  for (const Route* route : pattern->routes) {
+    if (route->method == method) out.route = route;
+    out.allow += fmt::format("{}{}", out.allow.empty() ? "" : ", ", route->method);
+    if (route->method == "GET") out.allow += ", HEAD";
+  }
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const std::string& name = pattern->segments[i];
+    if (is_parameter(name)) out.parameters.emplace(name.substr(1, name.size() - 2), segments[i]);
+  }
+  return out;
+}
+
+const Router& router() {
+  static const Router the_router(all_routes());
+  return the_router;
+}
+
+}  // namespace avow::api
