@@ -57,7 +57,7 @@ struct Overrides {
   json::Value definition;  ///< The body with step overrides merged in, checked again.
   json::Value parameters;  ///< Run parameters: declared defaults, then the request's.
   bool changed_steps = false;
-  bool needs_timeout = false;  ///< As in Definition, of the merged steps.
+  bool needs_timeout = false;  ///< As in Definition, of the steps as merged.
 };
 
 /// Faults by code: "UNDECLARED_PARAMETER" and definition faults (422); "OVERRIDE_FORBIDDEN" (403);

@@ -119,6 +119,7 @@ class Applier {
 
   std::variant<Overrides, Faults> apply() {
     out_.definition = definition_.body;
+    out_.needs_timeout = definition_.needs_timeout;
     const json::Value* declared = definition_.body.find("parameters");
     out_.parameters = declared == nullptr ? json::Value(json::Object()) : *declared;
     const bool any_allowed = out_.parameters.as_object().empty();

@@ -144,6 +144,14 @@ TEST(ApplyParameters, WorksOnInlineSteps) {
   EXPECT_EQ(*json::at(std::get<Overrides>(outcome).definition, "/steps/0/config/parameters/q"),
             json::Value(2));
   EXPECT_EQ(std::get<Overrides>(outcome).definition.find("version"), nullptr);
+  EXPECT_FALSE(std::get<Overrides>(outcome).needs_timeout);
+
+  inline_steps = normalise_steps(read(R"([{"action": "wait", "parameters": {"seconds": 900}}])"),
+                                 CatalogForTests());
+  const auto unchanged = applied(std::get<Definition>(inline_steps), "{}");
+  EXPECT_TRUE(std::get<Overrides>(unchanged).needs_timeout);
+  const auto shorter = applied(std::get<Definition>(inline_steps), R"({"step_1": {"seconds": 9}})");
+  EXPECT_FALSE(std::get<Overrides>(shorter).needs_timeout);
 }
 
 }  // namespace
