@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "cli/command.h"
+
+int main(int count, char** values) {
+  avow::cli::Terminal terminal{std::cin, std::cout, std::cerr,
+                               ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr};
+  return avow::cli::run({values + 1, values + count}, terminal);
+}

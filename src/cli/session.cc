@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/session.h"
+
+#include <ostream>
+
+#include "base/bytes.h"
+#include "base/id.h"
+#include "json/parse.h"
+#include "net/percent.h"
+#include "workflow/definition.h"
+
+namespace avow::cli {
+namespace {
+
+/// More than the server ever makes a request wait (60 s).
+constexpr Duration kTimeout = std::chrono::seconds(90);
+constexpr std::size_t kAnswerBytesMax = std::size_t{32} << 20;
+constexpr std::size_t kFaultsShownMax = 20;
+
+/// The user names the server, so any address will do.
+net::AddressPolicy anywhere() {
+  net::AddressPolicy policy;
+  for (const char* block : {"0.0.0.0/0", "::/0"}) policy.allow.push_back(*net::Cidr::parse(block));
+  return policy;
+}
+
+std::optional<json::Value> parse_answer(const std::string& text) {
+  if (text.empty()) return json::Object();
+  auto body = json::parse(text, {.depth_max = 256, .bytes_max = kAnswerBytesMax});
+  if (!body) return {};
+  return std::move(*body);
+}
+
+std::string without_trailing_slash(std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+}  // namespace
+
+void add_connection(CLI::App& command, Connection& connection) {
+  command.add_option("--url", connection.url, "The server [http://127.0.0.1:8080]")
+      ->envname("AVOW_URL")
+      ->group("Connection");
+  command.add_option("--key", connection.key, "API key; better in the environment than here")
+      ->envname("AVOW_API_KEY")
+      ->group("Connection");
+  command.add_option("--tenant-id", connection.tenant, "Tenant, where a platform key needs one")
+      ->envname("AVOW_TENANT_ID")
+      ->group("Connection");
+  command.add_flag("--json", connection.is_json, "Print the server's JSON and nothing else")
+      ->group("Connection");
+}
+
+Session::Session(Terminal& terminal, const Connection& connection)
+    : terminal_(terminal), connection_(connection), client_({.policy = anywhere()}, clock_) {}
+
+Session::~Session() { client_.stop(); }
+
+Exit Session::fail(Exit code, std::string_view message) {
+  terminal_.err << "avow: " << message << '\n';
+  exit_code_ = code;
+  return code;
+}
+
+std::optional<Answer> Session::call(const std::string& method, const std::string& path,
+                                    std::string body) {
+  net::ClientRequest request{.method = method,
+                             .url = without_trailing_slash(connection_.url) + path,
+                             .response_bytes_max = kAnswerBytesMax};
+  if (!connection_.key.empty()) request.headers.add("X-API-Key", connection_.key);
+  if (!connection_.tenant.empty()) request.headers.add("X-Tenant-ID", connection_.tenant);
+  if (!body.empty()) request.headers.add("Content-Type", "application/json");
+  request.body = std::move(body);
+
+  const auto response = net::send_blocking(client_, std::move(request), kTimeout);
+  if (!response) {
+    const bool is_wrong = response.error().code == Code::kInvalidArgument;
+    fail(is_wrong ? kUsage : kUnreachable, fmt::format("cannot reach the server at {}: {}",
+                                                       connection_.url, response.error().message));
+    return {};
+  }
+  if (response->status < 200 || response->status > 299) {
+    tell_refusal(response->status, *response);
+    return {};
+  }
+  auto parsed = parse_answer(response->body);
+  if (!parsed) {
+    fail(kUnreachable, fmt::format("{} does not answer like an Avow server", connection_.url));
+    return {};
+  }
+  return Answer{response->body, std::move(*parsed)};
+}
+
+void Session::tell_refusal(int status, const net::ClientResponse& response) {
+  exit_code_ = kRefused;
+  const auto body = parse_answer(response.body);
+  if (!body || body->string_or("code").empty()) {
+    fail(kRefused, fmt::format("the server answered {} {}", status, net::reason_phrase(status)));
+    return;
+  }
+  if (connection_.is_json) terminal_.out << response.body << '\n';
+  const json::Value* details = body->find("details");
+  const json::Value* errors = details == nullptr ? nullptr : details->find("errors");
+  const std::string pointer = details == nullptr ? "" : details->string_or("pointer");
+  terminal_.err << fmt::format("avow: {}: {}{}\n", body->string_or("code"),
+                               body->string_or("message"),
+                               pointer.empty() ? "" : " (at " + pointer + ")");
+  if (errors != nullptr && errors->is_array() && errors->as_array().size() > 1) {
+    std::size_t shown_count = 0;
+    for (const json::Value& error : errors->as_array()) {
+      if (++shown_count > kFaultsShownMax) break;
+      std::string place = error.string_or("pointer");
+      if (const auto line = error.int_or("line", 0); line > 0) {
+        place += fmt::format(" line {} column {}", line, error.int_or("column", 0));
+      }
+      terminal_.err << fmt::format("  {}: {} [{}]\n", place, error.string_or("message"),
+                                   error.string_or("code"));
+    }
+  }
+  if (status == 401 && connection_.key.empty()) {
+    terminal_.err << "Give a key with --key or in AVOW_API_KEY.\n";
+  }
+}
+
+bool Session::print_json(const Answer& answer) {
+  if (connection_.is_json) terminal_.out << answer.text << '\n';
+  return connection_.is_json;
+}
+
+std::optional<std::string> Session::workflow_id(const std::string& id_or_name,
+                                                std::string_view status) {
+  if (parse_id(id_or_name)) return id_or_name;
+  std::string path = "/v1/workflows?limit=200&name=" + net::percent_encode(id_or_name);
+  if (!status.empty()) path += fmt::format("&status={}", status);
+  const auto answer = call("GET", path);
+  if (!answer) return {};
+  const json::Value* items = answer->body.find("items");
+  const json::Value* best = nullptr;
+  if (items != nullptr && items->is_array()) {
+    for (const json::Value& item : items->as_array()) {
+      const std::string version = item.string_or("version");
+      if (!workflow::is_version(version)) continue;
+      if (best == nullptr || workflow::compare_versions(version, best->string_or("version")) > 0) {
+        best = &item;
+      }
+    }
+  }
+  if (best != nullptr) return best->string_or("id");
+  fail(kRefused, fmt::format("there is no {}{}workflow \"{}\"; see avow workflow list", status,
+                             status.empty() ? "" : " ", shown(id_or_name)));
+  return {};
+}
+
+std::string path_to(std::string_view collection, std::string_view id) {
+  return fmt::format("/v1/{}/{}", collection, net::percent_encode(id));
+}
+
+}  // namespace avow::cli

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// cli/session.h: a conversation with a server: calls, and what people see of the answers.
+// One thread; a call blocks.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "cli/command.h"
+#include "json/value.h"
+#include "net/http_client.h"
+
+namespace avow::cli {
+
+/// Options that every client command has.
+struct Connection {
+  std::string url = "http://127.0.0.1:8080";
+  std::string key;
+  std::string tenant;  ///< X-Tenant-ID; empty: none.
+  bool is_json = false;
+};
+
+/// Adds --url, --key, --tenant-id and --json.
+void add_connection(CLI::App& command, Connection& connection);
+
+struct Answer {
+  std::string text;  ///< As it came.
+  json::Value body;
+};
+
+class Session {
+ public:
+  Session(Terminal& terminal, const Connection& connection);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// The server's 2xx. Anything else is told to the user (with --json the server's own error on
+  /// stdout), leaves its exit code in exit_code(), and gives nothing. `body` is JSON text; empty:
+  /// none.
+  std::optional<Answer> call(const std::string& method, const std::string& path,
+                             std::string body = {});
+  [[nodiscard]] Exit exit_code() const { return exit_code_; }
+
+  /// Tells the user and remembers the exit code. Returns it.
+  Exit fail(Exit code, std::string_view message);
+
+  [[nodiscard]] bool is_json() const { return connection_.is_json; }
+  Terminal& terminal() { return terminal_; }
+  /// With --json: prints the server's answer as it came, and true.
+  bool print_json(const Answer& answer);
+
+  /// The id of a workflow given by id or name: of that name the highest version with `status` (any
+  /// if empty). Nothing if there is none, which the user is told.
+  std::optional<std::string> workflow_id(const std::string& id_or_name, std::string_view status);
+
+ private:
+  void tell_refusal(int status, const net::ClientResponse& response);
+
+  Terminal& terminal_;
+  const Connection& connection_;
+  SystemClock clock_;
+  net::CurlClient client_;
+  Exit exit_code_ = kOk;
+};
+
+/// "/v1/a/" and the id as a path segment.
+std::string path_to(std::string_view collection, std::string_view id);
+
+}  // namespace avow::cli

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/table.h"
+
+#include <algorithm>
+#include <ostream>
+
+#include "base/bytes.h"
+#include "json/write.h"
+
+namespace avow::cli {
+namespace {
+
+constexpr std::size_t kCellMax = 80;
+constexpr std::size_t kTextMax = 4000;  ///< Of an output or an error.
+
+std::string text_of(const json::Value& value, std::size_t max) {
+  if (value.is_null()) return "";
+  return shown(value.is_string() ? value.as_string() : json::write(value), max);
+}
+
+/// Characters, not bytes.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
+}
+
+std::string padded(std::string text, std::size_t width) {
+  const std::size_t own = width_of(text);
+  if (own < width) text.append(width - own, ' ');
+  return text;
+}
+
+}  // namespace
+
+std::string cell(const json::Value& object, std::string_view member) {
+  const json::Value* value = object.find(member);
+  return value == nullptr ? "" : text_of(*value, kCellMax);
+}
+
+std::string coloured(const Terminal& terminal, std::string_view status) {
+  if (!terminal.has_colours) return std::string(status);
+  const auto in = [&](const char* code) { return fmt::format("\x1b[{}m{}\x1b[0m", code, status); };
+  if (status == "completed" || status == "published" || status == "active") return in("32");
+  if (status == "failed" || status == "revoked") return in("31");
+  if (status == "running" || status == "waiting" || status == "draft") return in("33");
+  return std::string(status);
+}
+
+void print_table(Terminal& terminal, const std::vector<Column>& columns, const json::Value* items) {
+  if (items == nullptr || !items->is_array() || items->as_array().empty()) {
+    terminal.out << "none\n";
+    return;
+  }
+  std::vector<std::size_t> widths;
+  for (const Column& column : columns) {
+    std::size_t width = column.title.size();
+    for (const json::Value& item : items->as_array()) {
+      width = std::max(width, width_of(cell(item, column.member)));
+    }
+    widths.push_back(width);
+  }
+  const auto print_line = [&](const auto& text_in) {
+    std::string line;
+    for (std::size_t i = 0; i < columns.size(); ++i) line += padded(text_in(i), widths[i]) + "  ";
+    line.erase(line.find_last_not_of(' ') + 1);
+    terminal.out << line << '\n';
+  };
+  print_line([&](std::size_t i) { return std::string(columns[i].title); });
+  for (const json::Value& item : items->as_array()) {
+    print_line([&](std::size_t i) { return cell(item, columns[i].member); });
+  }
+}
+
+void print_fields(Terminal& terminal, const std::vector<Column>& fields,
+                  const json::Value& object) {
+  std::size_t width = 0;
+  for (const Column& field : fields) width = std::max(width, field.title.size());
+  for (const Column& field : fields) {
+    const json::Value* value = object.find(field.member);
+    if (value == nullptr || value->is_null()) continue;
+    const bool is_status = field.member == "status";
+    const std::string text = text_of(*value, kTextMax);
+    terminal.out << padded(std::string(field.title), width) << "  "
+                 << (is_status ? coloured(terminal, text) : text) << '\n';
+  }
+}
+
+void print_run(Terminal& terminal, const json::Value& run) {
+  print_fields(terminal,
+               {{"run", "id"},
+                {"id", "orchestration_id"},
+                {"name", "name"},
+                {"workflow", "workflow_id"},
+                {"version", "workflow_version"},
+                {"agent", "agent_id"},
+                {"status", "status"},
+                {"waiting for", "waiting_for"},
+                {"started", "started_at"},
+                {"completed", "completed_at"},
+                {"cost in cents", "total_cost_cents"}},
+               run);
+  terminal.out << '\n';
+  print_table(terminal,
+              {{"#", "step_number"},
+               {"STEP", "name"},
+               {"TYPE", "type"},
+               {"STATUS", "status"},
+               {"ATTEMPTS", "attempts"},
+               {"MS", "duration_ms"}},
+              run.find("steps"));
+  if (const json::Value* error = run.find("error")) {
+    terminal.out << fmt::format(
+        "\n{}: {}{}\n", cell(*error, "code"), shown(error->string_or("message"), kTextMax),
+        error->string_or("step").empty() ? "" : fmt::format(" (step {})", cell(*error, "step")));
+  }
+  if (const json::Value* output = run.find("output")) {
+    terminal.out << "\noutput\n" << json::write_pretty(*output);
+  }
+}
+
+}  // namespace avow::cli
