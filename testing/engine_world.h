@@ -105,6 +105,7 @@ class EngineWorld {
   void crash_and_restart() {
     engine->crash();
     scheduler.drop_all();
+    store.crash();
     runner.forget_pending();
     engine.reset();
     boot();

@@ -30,9 +30,10 @@ constexpr std::array<StatusCode, 13> kCodes = {{{400, "INVALID_INPUT"},
                                                 {431, "HEADERS_TOO_LARGE"},
                                                 {503, "UNAVAILABLE"}}};
 
-/// Faults of workflow definitions that say that the request itself is not what it should be.
-constexpr std::array<std::string_view, 4> kMalformed = {"WRONG_TYPE", "UNKNOWN_FIELD",
-                                                        "ILL_FORMED_ID", "MISSING_FIELD"};
+/// Faults of workflow definitions that say that the request itself is not what it should be. A
+/// definition with any other fault is a bad definition (422), whatever else is wrong with it.
+constexpr std::array<std::string_view, 3> kMalformed = {"WRONG_TYPE", "UNKNOWN_FIELD",
+                                                        "ILL_FORMED_ID"};
 
 bool is_malformed(const workflow::Fault& fault) {
   return std::find(kMalformed.begin(), kMalformed.end(), fault.code) != kMalformed.end();
@@ -88,7 +89,7 @@ int status_of(const workflow::Faults& faults) {
   };
   if (std::any_of(faults.begin(), faults.end(), has_code("OVERRIDE_FORBIDDEN"))) return 403;
   if (std::all_of(faults.begin(), faults.end(), has_code("NOT_FOUND"))) return 404;
-  return std::any_of(faults.begin(), faults.end(), is_malformed) ? 400 : 422;
+  return std::all_of(faults.begin(), faults.end(), is_malformed) ? 400 : 422;
 }
 
 }  // namespace

@@ -228,6 +228,12 @@ void MemoryStore::stop() {
   }
 }
 
+void MemoryStore::crash() {
+  const MutexLock lock(state_->mutex);
+  state_->queue.clear();
+  state_->queue_bytes = 0;
+}
+
 Result<RunRow> MemoryStore::get_run(RunId id) {
   const MutexLock lock(state_->mutex);
   const auto found = state_->contents.runs.find(id);

@@ -44,6 +44,9 @@ class MemoryStore : public Store {
   Result<void> health() override;
   Figures figures() override;
   void stop() override;
+  /// As if the process were killed: what waits is lost without a word. For simulations, which drop
+  /// the executor's tasks as well.
+  void crash();
 
  private:
   struct State;
