@@ -47,10 +47,13 @@ enable_testing()
 include(GoogleTest)
 set_property(GLOBAL PROPERTY JOB_POOLS heavy=2)  # 1.3 GB a compilation, see HOUSE.md 2.11
 
+# Not -Wmaybe-uninitialized: g++ 12 is mistaken about variants and optionals under optimisation.
+# clang-tidy's analyzer looks for the same.
 function(avow_target_options target)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-    -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual $<$<BOOL:${AVOW_WERROR}>:-Werror>)
+    -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Wno-maybe-uninitialized
+    $<$<BOOL:${AVOW_WERROR}>:-Werror>)
 endfunction()
 
 # avow_test(NAME SOURCES ... LIBRARIES ...): one test program, its cases known to CTest.
