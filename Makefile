@@ -27,7 +27,8 @@ check: test ## make test, and clang-tidy over every source (long)
 	@tools/check_tidy.sh build/release
 
 bench: build ## the measurements of docs/performance.md
-	@scripts/bench build/release
+	@build/release/avow_load build/release/avow --directory build
+	@build/release/avow_micro
 
 format: ## lay out every source
 	@scripts/setup --test
