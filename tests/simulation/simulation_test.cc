@@ -221,8 +221,10 @@ void simulate(std::uint64_t seed) {
     } else {
       world.scheduler.run_for(Duration(static_cast<std::int64_t>(chance.below(15'000))));
     }
-    if (chance.below(5) == 0)
+    if (chance.below(4) == 0) {
       world.tell(runs[chance.below(runs.size())].id, CancelRequested{"key:test", "enough"});
+      world.scheduler.run_for(Duration(static_cast<std::int64_t>(chance.below(3))));
+    }
     world.crash_and_restart();
   }
   outside.is_calm = true;
