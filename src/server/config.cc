@@ -87,22 +87,22 @@ class Reader {
     if (auto member = section.text("max_tokens_member")) model.max_tokens_member = *member;
     model.input_price_cents = section.number("input_price_cents", 0, 1e9).value_or(0);
     model.output_price_cents = section.number("output_price_cents", 0, 1e9).value_or(0);
-    if (const auto seconds = section.integer("timeout_seconds", 1, kDaySeconds)) {
-      model.timeout = std::chrono::seconds(*seconds);
+    if (const auto timeout = section.integer("timeout_ms", 1, kDaySeconds * 1000)) {
+      model.timeout = Duration(*timeout);
     }
     section.finish();
     config_.connectors.models.emplace(name, std::move(model));
   }
 
   void read_model_key(Section& section, connectors::ModelConfig& model) {
+    model.api_key_secret = section.text("api_key_secret").value_or("");
     const bool is_given = section.has("api_key");
     Section key = section.section("api_key");
-    model.api_key_secret = key.text("secret").value_or("");
     const connectors::SecretSource source = read_source(key);
-    const bool has_source = !source.env.empty() || !source.file.empty();
-    if (has_source) model.api_key = source;
-    if (is_given && has_source == !model.api_key_secret.empty()) {
-      key.fault("", "needs exactly one of secret, env and file");
+    if (is_given && source.env.empty() && source.file.empty()) {
+      key.fault("", "needs env or file: where its value is read from");
+    } else if (is_given) {
+      model.api_key = source;
     }
     key.finish();
   }

@@ -140,7 +140,7 @@ TEST(Config, RefusesWrongTypesAndValuesOutOfRange) {
   EXPECT_THAT(refusal("models: {m: {provider: echo, input_price_cents: -1}}"),
               HasSubstr("models.m.input_price_cents must be a number from 0"));
   EXPECT_THAT(refusal("models: {m: {provider: openai, api_key: {}}}"),
-              HasSubstr("exactly one of secret, env and file"));
+              HasSubstr("models.m.api_key needs env or file"));
   EXPECT_THAT(refusal("secrets: {S: {env: A, file: b, hosts: [x.example]}}"),
               HasSubstr("must not have both env and file"));
   EXPECT_THAT(refusal("secrets: {S: {env: A}}"), HasSubstr("secrets.S needs hosts"));

@@ -18,7 +18,7 @@ namespace {
 constexpr int kLanes = 64;
 constexpr std::size_t kCallersMax = 65'536;  ///< Whose rate is remembered.
 /// For answers that are being written when the engine has stopped.
-constexpr Duration kAnswerGrace = std::chrono::seconds(2);
+constexpr Duration kAnswerGrace = std::chrono::seconds(1);
 
 int pool_threads() {
   return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 2U, 4U));
@@ -158,7 +158,6 @@ void Server::Parts::stop(Duration grace) {
   // The engine first, while HTTP still answers: a worker can bring the result of its task, who
   // waits for a run sees it end, and who wants to start one gets 503. Then nothing happens any more
   // that a waiting request could wait for.
-  if (engine) engine->stop(grace);
   if (engine) {
     engine->stop(grace);
     log::info("stopped the engine");
