@@ -26,13 +26,15 @@ struct Problem {
 Problem problem(int status, std::string message);
 /// The same, about the place `pointer` of the body.
 Problem problem_at(int status, std::string_view pointer, std::string message);
-/// The one table from Error codes to statuses. What is ours (kInternal, kCorruption) says no more than
-/// "internal error": the log has the rest.
+/// The one table from Error codes to statuses. What is ours (kInternal, kCorruption) says no more
+/// than "internal error": the log has the rest.
 Problem problem_of(const Error& error);
-/// All faults of a request in one answer: 403 if one is forbidden, else 404 if all are "NOT_FOUND", else
-/// 400 if one is malformed ("WRONG_TYPE", "UNKNOWN_FIELD" ...), else 422.
+/// All faults of a request in one answer: 403 if one is forbidden, else 404 if all are "NOT_FOUND",
+/// else 400 if one is malformed ("WRONG_TYPE", "UNKNOWN_FIELD" ...), else 422.
 Problem problem_of(const std::vector<auth::Fault>& faults);
-/// Faults of definitions and overrides: as above by their code. `prefix` goes before every pointer.
+/// Faults of definitions and overrides: 403 if one is forbidden, else 404 if all are "NOT_FOUND",
+/// else 400 if all are malformed, else 422: a definition is refused whole. `prefix` goes before
+/// every pointer.
 Problem problem_of(const workflow::Faults& faults, std::string_view prefix = {});
 /// The items of `details.errors`.
 json::Array shown_faults(const workflow::Faults& faults, std::string_view prefix = {});
