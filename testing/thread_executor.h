@@ -13,14 +13,16 @@ namespace avow::testing {
 class ThreadExecutor : public Executor {
  public:
   explicit ThreadExecutor(Clock& clock) : clock_(clock), thread_([this] { run(); }) {}
-  /// Drops what waits and joins the thread.
-  ~ThreadExecutor() override {
+  ~ThreadExecutor() override { stop(); }
+
+  /// Drops what waits and all that comes, and joins the thread.
+  void stop() {
     {
       const std::lock_guard lock(mutex_);
       is_stopped_ = true;
     }
     changed_.notify_all();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
   }
 
   void post(Task task) override { post_at(Time::min(), std::move(task)); }

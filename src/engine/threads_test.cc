@@ -41,9 +41,13 @@ TEST(EngineThreads, FinishEveryRunThatManyCallersStart) {
   testing::EverybodyActive directory;
   testing::OwnPlansOnly plans;
   std::vector<Engine::LaneExecutors> lanes;
+  std::vector<testing::ThreadExecutor*> threads;
   for (int i = 0; i < kLanes; ++i) {
-    lanes.push_back({std::make_unique<testing::ThreadExecutor>(clock),
-                     std::make_unique<testing::ThreadExecutor>(clock)});
+    auto strand = std::make_unique<testing::ThreadExecutor>(clock);
+    auto reader = std::make_unique<testing::ThreadExecutor>(clock);
+    threads.push_back(strand.get());
+    threads.push_back(reader.get());
+    lanes.push_back({std::move(strand), std::move(reader)});
   }
   const auto body = json::parse(R"({"name":"w","steps":[
     {"name":"a","type":"transform","depends_on":[],"config":{"output":"${{ input }}"}},
@@ -78,6 +82,7 @@ TEST(EngineThreads, FinishEveryRunThatManyCallersStart) {
   for (std::thread& caller : callers) caller.join();
   ended.wait();
   engine.stop(std::chrono::seconds(1));
+  for (testing::ThreadExecutor* thread : threads) thread->stop();
   EXPECT_EQ(engine.figures().runs_completed, static_cast<std::uint64_t>(kCallers * kRunsEach));
 }
 
