@@ -101,7 +101,6 @@ class ApiWorld {
         authenticator(store, nullptr, options.authenticator),
         agents(clock, store),
         workflows(store),
-        engine(clock, rng, lanes(), store, *runner_, agents, workflows, {}),
         services{.clock = clock,
                  .rng = rng,
                  .store = store,
@@ -113,7 +112,8 @@ class ApiWorld {
                  .idempotency = gate,
                  .metrics = metrics,
                  .pool = pool,
-                 .options = options.api} {
+                 .options = options.api},
+        engine(clock, rng, lanes(), store, *runner_, agents, workflows, {}) {
     if (services.options.requests_per_key) {
       buckets_ = std::make_unique<auth::TokenBuckets>(*services.options.requests_per_key,
                                                       std::size_t{100});
@@ -235,10 +235,10 @@ class ApiWorld {
   auth::Authenticator authenticator;
   api::AgentDirectory agents;
   api::WorkflowCache workflows;
-  engine::Engine engine;
   api::IdempotencyGate gate;
   api::Metrics metrics;
   api::Services services;
+  engine::Engine engine;
   TenantId tenant;
   std::string key;
 

@@ -24,6 +24,7 @@ class InstantRunner : public EffectRunner {
         [done = std::move(done)] { done(CallResult{json::Object{{"status", 200}}, {}, 0, {}}); });
   }
   void cancel(const CallId&) override {}
+  void stop() { thread_.stop(); }
 
  private:
   testing::ThreadExecutor thread_;
@@ -83,6 +84,8 @@ TEST(EngineThreads, FinishEveryRunThatManyCallersStart) {
   ended.wait();
   engine.stop(std::chrono::seconds(1));
   for (testing::ThreadExecutor* thread : threads) thread->stop();
+  runner.stop();
+  store_thread.stop();
   EXPECT_EQ(engine.figures().runs_completed, static_cast<std::uint64_t>(kCallers * kRunsEach));
 }
 
