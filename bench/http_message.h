@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// bench/http_message.h: just enough of HTTP/1.1 for a load driver that must cost little beside the
+// server it measures. Trusts its peers: the server under test, and a stub of our own.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace avow::bench {
+
+struct HttpMessage {
+  int status = 0;         ///< 0 in a request.
+  std::string_view body;  ///< In the buffer that was given.
+  std::size_t bytes = 0;  ///< How much of the buffer the message takes.
+};
+
+/// The first message in `buffer`, if all of it is there. Knows Content-Length only: a message
+/// without it has no body.
+std::optional<HttpMessage> first_message(std::string_view buffer);
+
+struct HttpRequest {
+  std::string_view path;
+  std::string_view api_key;
+  std::string_view prefer;  ///< Of the header Prefer; empty: none.
+  std::string_view body;    ///< JSON.
+};
+
+/// The bytes of a POST.
+std::string post(const HttpRequest& request);
+
+/// Whether the JSON object `body` has the member "status": "completed" at its top. Stops there.
+bool is_completed(std::string_view body);
+
+}  // namespace avow::bench

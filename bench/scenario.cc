@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/scenario.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "bench/closed_loop.h"
+#include "bench/server_process.h"
+#include "bench/stub.h"
+#include "json/parse.h"
+#include "json/write.h"
+
+namespace avow::bench {
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+
+constexpr std::string_view kToolName = "bench";
+constexpr double kMegabyte = 1024.0 * 1024.0;
+
+json::Value step_of(StepKind kind, std::size_t i, const std::string& stub_url) {
+  const std::string before = fmt::format("steps.s{}.result", i);
+  json::Object config;
+  std::string_view type;
+  switch (kind) {
+    case StepKind::kPure:
+      type = "transform";
+      config.set("output", i == 0 ? "${{ input }}" : fmt::format("${{{{ {} }}}}", before));
+      break;
+    case StepKind::kWebhook:
+      type = "webhook";
+      config.set("url", stub_url);
+      config.set("method", "POST");
+      config.set("body", i == 0 ? "${{ input }}" : fmt::format("${{{{ {}.body }}}}", before));
+      break;
+    case StepKind::kTool:
+      type = "tool_call";
+      config.set("tool", kToolName);
+      config.set("arguments", i == 0 ? "${{ input }}" : fmt::format("${{{{ {} }}}}", before));
+      break;
+  }
+  json::Array depends_on;
+  if (i > 0) depends_on.emplace_back(fmt::format("s{}", i));
+  return json::Object{{"name", fmt::format("s{}", i + 1)},
+                      {"type", type},
+                      {"depends_on", std::move(depends_on)},
+                      {"config", std::move(config)}};
+}
+
+/// What is asked of the server to prepare a measurement.
+class Setup {
+ public:
+  Setup(ClosedLoop& loop, const std::string& api_key) : loop_(loop), api_key_(api_key) {}
+
+  /// The id of the published workflow.
+  Result<std::string> make_workflow(const Scenario& scenario, const std::string& stub_url) {
+    ASSIGN_OR_RETURN(
+        const json::Value agent,
+        ask("/v1/agents", json::Object{{"agent_type", "worker"}, {"display_name", "bench"}}));
+    if (scenario.kind == StepKind::kTool) {
+      const json::Value http = json::Object{{"method", "POST"}, {"url", stub_url}};
+      RETURN_IF_ERROR(ask("/v1/tools", json::Object{{"name", kToolName}, {"http", http}}));
+    }
+    json::Array steps;
+    for (std::size_t i = 0; i < scenario.steps; ++i) {
+      steps.push_back(step_of(scenario.kind, i, stub_url));
+    }
+    ASSIGN_OR_RETURN(const json::Value workflow,
+                     ask("/v1/workflows", json::Object{{"name", "bench"},
+                                                       {"agent_id", agent.string_or("id")},
+                                                       {"steps", std::move(steps)}}));
+    const std::string id = workflow.string_or("id");
+    RETURN_IF_ERROR(ask(fmt::format("/v1/workflows/{}/publish", id), json::Object()));
+    return id;
+  }
+
+ private:
+  Result<json::Value> ask(const std::string& path, const json::Value& body) {
+    const std::string text = json::write(body);
+    const auto answer =
+        loop_.ask(post({.path = path, .api_key = api_key_, .prefer = {}, .body = text}));
+    if (!answer) return answer.error().in(path);
+    return json::parse(*answer);
+  }
+
+  ClosedLoop& loop_;
+  const std::string& api_key_;
+};
+
+/// Of this process, in microseconds.
+double own_cpu_us() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto us = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
+  };
+  return us(usage.ru_utime) + us(usage.ru_stime);
+}
+
+double at_quantile(const std::vector<std::chrono::nanoseconds>& sorted, double quantile) {
+  const auto last = static_cast<double>(sorted.size() - 1);
+  return static_cast<double>(sorted[static_cast<std::size_t>(last * quantile)].count()) / 1e6;
+}
+
+bool is_completed_run(const HttpMessage& message) {
+  return message.status == 200 && is_completed(message.body);
+}
+
+struct Repeat {
+  LoopResult loop;
+  Usage before;
+  Usage after;
+  double client_cpu_us = 0;
+  std::chrono::nanoseconds fdatasync{};
+
+  [[nodiscard]] double runs() const { return static_cast<double>(loop.latencies.size()); }
+  [[nodiscard]] Seconds server_cpu() const { return after.cpu - before.cpu; }
+};
+
+Result<Repeat> measure_once(ClosedLoop& loop, const std::string& request,
+                            const ServerProcess& server, const std::filesystem::path& folder,
+                            Seconds duration) {
+  Repeat repeat;
+  ASSIGN_OR_RETURN(repeat.fdatasync, median_fdatasync(folder));
+  ASSIGN_OR_RETURN(repeat.before, server.usage());
+  const double cpu_before = own_cpu_us();
+  ASSIGN_OR_RETURN(repeat.loop,
+                   loop.run(request, std::chrono::duration_cast<std::chrono::nanoseconds>(duration),
+                            is_completed_run));
+  repeat.client_cpu_us = own_cpu_us() - cpu_before;
+  ASSIGN_OR_RETURN(repeat.after, server.usage());
+  return repeat;
+}
+
+double median(const std::vector<Repeat>& repeats, const std::function<double(const Repeat&)>& of) {
+  std::vector<double> values;
+  for (const Repeat& repeat : repeats) values.push_back(of(repeat));
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+Figures summarise(const Scenario& scenario, const std::vector<Repeat>& repeats) {
+  Figures out;
+  out.runs_per_second = median(
+      repeats, [](const Repeat& one) { return one.runs() / Seconds(one.loop.elapsed).count(); });
+  out.steps_per_second = out.runs_per_second * static_cast<double>(scenario.steps);
+  out.p50_ms =
+      median(repeats, [](const Repeat& one) { return at_quantile(one.loop.latencies, 0.5); });
+  out.p99_ms =
+      median(repeats, [](const Repeat& one) { return at_quantile(one.loop.latencies, 0.99); });
+  out.server_cpu_us_per_run = median(
+      repeats, [](const Repeat& one) { return one.server_cpu().count() * 1e6 / one.runs(); });
+  out.client_cpu_us_per_run =
+      median(repeats, [](const Repeat& one) { return one.client_cpu_us / one.runs(); });
+  out.bytes_written_per_run = median(repeats, [](const Repeat& one) {
+    return static_cast<double>(one.after.bytes_written - one.before.bytes_written) / one.runs();
+  });
+  out.fdatasync_us = median(
+      repeats, [](const Repeat& one) { return static_cast<double>(one.fdatasync.count()) / 1e3; });
+  for (const Repeat& repeat : repeats) {
+    out.server_cpu_s += repeat.server_cpu().count();
+    out.runs += repeat.loop.latencies.size();
+  }
+  out.resident_mb = static_cast<double>(repeats.back().after.resident_bytes) / kMegabyte;
+  out.proportional_mb = static_cast<double>(repeats.back().after.proportional_bytes) / kMegabyte;
+  return out;
+}
+
+}  // namespace
+
+std::string_view kind_name(StepKind kind) {
+  switch (kind) {
+    case StepKind::kPure:
+      return "pure";
+    case StepKind::kWebhook:
+      return "webhook";
+    case StepKind::kTool:
+      break;
+  }
+  return "tool";
+}
+
+Result<Figures> measure(const Scenario& scenario, const LoadOptions& options) {
+  ASSIGN_OR_RETURN(const auto folder, Folder::create(options.directory));
+  ASSIGN_OR_RETURN(const auto stub, Stub::start());
+  ASSIGN_OR_RETURN(const auto server, ServerProcess::start(options.avow, folder->path()));
+  fmt::print(stderr, "{} {} steps, {} clients: server is process {}\n", kind_name(scenario.kind),
+             scenario.steps, scenario.clients, server->pid());
+  ASSIGN_OR_RETURN(ClosedLoop loop, ClosedLoop::connect(server->port(), scenario.clients));
+  const std::string stub_url = fmt::format("http://127.0.0.1:{}/s", stub->port());
+  ASSIGN_OR_RETURN(const std::string workflow,
+                   Setup(loop, server->api_key()).make_workflow(scenario, stub_url));
+  const std::string request = post({.path = fmt::format("/v1/workflows/{}/execute", workflow),
+                                    .api_key = server->api_key(),
+                                    .prefer = "wait=20",
+                                    .body = R"({"input":{"q":"hello","n":1}})"});
+  const auto once = [&](Seconds duration) {
+    return measure_once(loop, request, *server, folder->path(), duration);
+  };
+  RETURN_IF_ERROR(once(options.warm_up));
+  std::vector<Repeat> repeats;
+  for (std::size_t i = 0; i < options.repeats; ++i) {
+    ASSIGN_OR_RETURN(Repeat repeat, once(options.duration));
+    repeats.push_back(std::move(repeat));
+  }
+  return summarise(scenario, repeats);
+}
+
+}  // namespace avow::bench
