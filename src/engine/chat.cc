@@ -5,10 +5,14 @@
 #include <algorithm>
 
 #include "engine/reactor.h"
+#include "json/schema.h"
 #include "json/write.h"
 
 namespace avow::engine {
 namespace {
+
+constexpr std::ptrdiff_t kSchemaRepairsMax =
+    1;  // times that a model is told what was wrong with its answer
 
 json::Value message(std::string_view role, json::Value content) {
   return json::Object{{"role", role}, {"content", std::move(content)}};
@@ -41,6 +45,18 @@ json::Value cents(Cost cost) { return json::Value::number(static_cast<double>(co
 
 json::Value usage_json(const Usage& usage) {
   return json::Object{{"input_tokens", usage.input_tokens}, {"output_tokens", usage.output_tokens}};
+}
+
+/// What is wrong with a final answer by the schema that was asked for; empty if it fits.
+std::string schema_fault(const json::Value& schema, const json::Value& response) {
+  const json::Value* answer = response.find("json");
+  if (answer == nullptr) return "it is not JSON";
+  const auto compiled = json::Schema::compile(schema);
+  if (!compiled) return compiled.error().message;
+  const auto faults = compiled->validate(*answer);
+  if (!faults) return faults.error().message;
+  if (faults->empty()) return {};
+  return fmt::format("at \"{}\": {}", faults->front().pointer, faults->front().message);
 }
 
 std::size_t last_model_call(const StepState& step) {
@@ -137,12 +153,21 @@ json::Value Reactor::chat(std::size_t i, const std::string& model) const {
   chat.set("model", model);
   json::Array messages = chat.find("messages")->as_array();
   json::Value response;
+  const json::Value* schema = chat.find("response_schema");
   for (const CallState& call : state_.steps[i].calls) {
     if (call.result.seq == 0) continue;
     const json::Value result = value_of(call.result);
     if (call.kind == CallKind::kModel) {
       response = result;
       messages.push_back(assistant_message(response));
+      if (schema != nullptr && tool_calls(response).empty()) {
+        // It was a final answer and is asked about again: it did not fit.
+        messages.push_back(message(
+            "user",
+            fmt::format(
+                "That answer does not fit the schema: {}. Answer again, with JSON that fits.",
+                schema_fault(*schema, response))));
+      }
     } else if (call.tool_index < tool_calls(response).size()) {
       messages.push_back(tool_message(tool_calls(response)[call.tool_index], result));
     }
@@ -272,6 +297,20 @@ bool Reactor::try_fallback_model(std::size_t i) {
   return true;
 }
 
+/// An answer does not fit its schema: says so to the model, as a new call, a few times.
+bool Reactor::ask_again(std::size_t i) {
+  const StepState& step = state_.steps[i];
+  const auto is_final_answer = [this](const CallState& call) {
+    return call.kind == CallKind::kModel && tool_calls(value_of(call.result)).empty();
+  };
+  if (std::count_if(step.calls.begin(), step.calls.end(), is_final_answer) > kSchemaRepairsMax)
+    return false;
+  const std::string model = step.calls[last_model_call(step)].model;
+  start_call(i, CallSpec{.kind = CallKind::kModel, .value = chat(i, model), .secrets = {}},
+             json::Object{{"model", model}});
+  return true;
+}
+
 void Reactor::finish_inference(std::size_t i) {
   const StepState& step = state_.steps[i];
   const CallState& call = step.calls[last_model_call(step)];
@@ -279,6 +318,17 @@ void Reactor::finish_inference(std::size_t i) {
   result.set("model", call.model);
   result.set("usage", usage_json(step.usage));
   result.set("cost_cents", cents(step.cost));
+  if (!state_.is_agent_run) {
+    const json::Value opening = chat_opening(i);
+    const json::Value* schema = opening.find("response_schema");
+    const std::string fault = schema == nullptr ? std::string() : schema_fault(*schema, result);
+    if (!fault.empty() && ask_again(i)) return;
+    if (!fault.empty() && step.type != StepType::kDecision) {
+      fail_step(i, "RESPONSE_SCHEMA_MISMATCH",
+                "the model's answer does not fit response_schema: " + fault);
+      return;
+    }
+  }
   if (step.type != StepType::kDecision) return complete_step(i, std::move(result));
 
   const json::Value* answer = result.find("json");

@@ -415,6 +415,38 @@ TEST(Engine, AsksTheNextModelWhenOneFails) {
   EXPECT_EQ(world.runner.made.back().id.number, 2U);
 }
 
+const char* kAskForNumber =
+    R"([{"name":"ask","type":"llm_inference","config":{"model":"m","prompt":"n?",
+    "response_schema":{"type":"object","required":["n"],"properties":{"n":{"type":"integer"}}}}}])";
+
+TEST(Engine, TellsTheModelWhatWasWrongWithItsAnswerAndAsksAgain) {
+  EngineWorld world([](const Call& call) {
+    const json::Array& messages = call.request.find("spec")->find("messages")->as_array();
+    if (messages.size() == 1) {
+      return succeed(
+          json::Object{{"text", "{}"}, {"json", json::Object()}, {"finish_reason", "stop"}});
+    }
+    EXPECT_NE(messages.back().string_or("content").find("required"), std::string::npos)
+        << json::write(messages.back());
+    return succeed(json::Object{
+        {"text", "{\"n\":7}"}, {"json", json::Object{{"n", 7}}}, {"finish_reason", "stop"}});
+  });
+  const auto run = world.start(plan_of(kAskForNumber));
+  world.scheduler.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(json::write(*output_of(world, run.id).find("json")), R"({"n":7})");
+  EXPECT_EQ(world.runner.made.back().id.number, 2U) << "a changed request takes the next number";
+}
+
+TEST(Engine, FailsAnInferenceThatNeverFitsItsSchema) {
+  EngineWorld world([](const Call&) {
+    return succeed(json::Object{{"text", "seven"}, {"finish_reason", "stop"}});
+  });
+  const auto run = world.start(plan_of(kAskForNumber));
+  world.scheduler.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(world.history(run.id).machine.state().error_code, "RESPONSE_SCHEMA_MISMATCH");
+  EXPECT_EQ(world.runner.made.size(), 2U);
+}
+
 TEST(Engine, LetsAModelDecide) {
   EngineWorld world([](const Call& call) {
     EXPECT_NE(call.request.find("spec")->find("response_schema"), nullptr);

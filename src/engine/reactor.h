@@ -81,6 +81,7 @@ class Reactor {
   void next_of_inference(std::size_t i);
   bool try_fallback_model(std::size_t i);
   void tool_answered(std::size_t i, json::Value output);
+  bool ask_again(std::size_t i);
   void finish_inference(std::size_t i);
   void call_inner_tool(std::size_t i, const json::Value& asked, std::size_t tool_index);
   [[nodiscard]] json::Value chat(std::size_t i, const std::string& model) const;
