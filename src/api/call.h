@@ -37,9 +37,9 @@ struct Call {
   /// Seconds of `Prefer: wait=<s>` or `?wait=<s>`, at most 60; nothing if not asked for.
   /// Errors: kInvalidArgument
   [[nodiscard]] Result<std::optional<std::chrono::seconds>> wait() const;
-  /// What to write with the change, so that `response` is the answer of every repetition; nothing if
-  /// the request has no key. Leave shown-once secrets out of `response` and give their names:
-  /// the repetition then says "secret_withheld": true.
+  /// What to write with the change, so that `response` is the answer of every repetition; nothing
+  /// if the request has no key. A secret that is shown once must not stand in `response`; say
+  /// "secret_withheld": true there instead.
   [[nodiscard]] std::optional<store::IdempotentAnswer> kept(const net::Response& response) const;
   /// The same for an answer that shows a run as it is when asked again.
   [[nodiscard]] std::optional<store::IdempotentAnswer> kept_run(int status, RunId run) const;
@@ -50,10 +50,11 @@ using Reply = std::variant<net::Response, net::Later, net::Stream, Problem>;
 
 net::Response json_response(int status, const json::Value& body);
 
-/// Commits `changes` with the kept answer of `call`; then answers `response`, or the problem that the
-/// commit met. `committed` runs before the answer, on success only, on a thread of the store's: brief.
-net::Later commit_records(const Call& call, std::vector<store::RecordChange> changes, net::Response response,
-                          std::optional<store::IdempotentAnswer> kept,
+/// Commits `changes` with the kept answer of `call`; then answers `response`, or the problem that
+/// the commit met. `committed` runs before the answer, on success only, on a thread of the store's:
+/// brief.
+net::Later commit_records(const Call& call, std::vector<store::RecordChange> changes,
+                          net::Response response, std::optional<store::IdempotentAnswer> kept,
                           std::function<void()> committed = {});
 
 /// Errors of a list's query: limit (1 to 200, 50 if absent) and cursor.

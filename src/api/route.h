@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// api/route.h: every endpoint in one table: who may call it and which function answers it. The OpenAPI
-// document is made from the same table, so neither can have a route that the other lacks.
+// api/route.h: every endpoint in one table: who may call it and which function answers it. The
+// OpenAPI document is made from the same table, so neither can have a route that the other lacks.
 #pragma once
 #include <string_view>
 #include <vector>
@@ -15,7 +15,7 @@ struct Access {
   enum class Kind { kPublic, kPlatform, kScope };
   Kind kind = Kind::kPublic;
   auth::Scope scope = auth::Scope::kWorkflowsRead;  ///< kScope only.
-  bool admits_platform = false;  ///< kScope only: a platform key with a tenant may as well (/v1/api-keys).
+  bool admits_platform = false;  ///< kScope only: a platform key may as well (/v1/api-keys).
 };
 constexpr Access kPublic{};
 constexpr Access kPlatform{Access::Kind::kPlatform};
@@ -43,8 +43,8 @@ std::vector<Route> guardrail_routes();      // guardrails.cc
 std::vector<Route> key_routes();            // keys.cc: tenants and API keys
 std::vector<Route> service_routes();        // service.cc: health, metrics, openapi.json
 
-/// The whole way of a request: routing (404, 405), authentication, scope, body, idempotency, handler,
-/// problem rendering, X-Request-ID, access metrics. Any thread.
+/// The whole way of a request: routing (404, 405), authentication, scope, body, idempotency,
+/// handler, problem rendering, X-Request-ID, access metrics. Any thread.
 net::Answer serve(Services& services, const net::Request& request);
 /// Renders the errors that `net` writes itself.
 net::Response render_net_error(int status, std::string_view reason, const net::Request* request);

@@ -98,7 +98,7 @@ std::string source_of(const net::Request& request, const std::vector<net::Cidr>&
 class Exchange {
  public:
   Exchange(Services& services, const net::Request& request)
-      : services_(services),
+      : metrics_(services.metrics),
         request_id_(request_id_of(request, services.rng)),
         trace_id_(trace_id_of(request, services.rng)),
         is_versioned_(!request.segments.empty() && request.segments[0] == "v1") {}
@@ -130,11 +130,11 @@ class Exchange {
 
   void count(int status) {
     if (is_counted_.exchange(true)) return;
-    services_.metrics.count(route_, status, std::chrono::steady_clock::now() - began_);
+    metrics_.count(route_, status, std::chrono::steady_clock::now() - began_);
   }
 
  private:
-  Services& services_;
+  Metrics& metrics_;
   const std::string request_id_;
   const std::string trace_id_;
   const bool is_versioned_;

@@ -22,6 +22,7 @@ struct ApiOptions {
   std::vector<net::Cidr> trusted_proxies;           ///< Whose X-Forwarded-For counts.
 };
 
+/// It outlives the engine: what the engine drops when it goes answers for the last time.
 struct Services {
   Clock& clock;
   Rng& rng;
@@ -33,7 +34,8 @@ struct Services {
   WorkflowCache& workflows;
   IdempotencyGate& idempotency;
   Metrics& metrics;
-  net::ThreadPool& pool;  ///< For work that may read the store, after a Later was answered elsewhere.
+  /// For work that may read the store, after a Later was answered elsewhere.
+  net::ThreadPool& pool;
   ApiOptions options;
   /// Of options.requests_per_key, by caller; null: requests are not limited.
   auth::TokenBuckets* request_buckets = nullptr;

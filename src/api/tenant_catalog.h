@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// api/tenant_catalog.h: what a tenant's definitions may refer to: its agents and tools, the configured
-// models, the secrets it may name. Reads the store as asked and remembers for one request; one thread.
+// api/tenant_catalog.h: what a tenant's definitions may refer to: its agents and tools, the
+// configured models, the secrets it may name. Reads the store as asked and remembers for one
+// request; one thread.
 #pragma once
 #include <map>
 
@@ -19,7 +20,8 @@ class TenantCatalog : public workflow::Catalog {
   [[nodiscard]] bool has_model(std::string_view name) const override;
   [[nodiscard]] bool has_secret(std::string_view name) const override;
 
-  /// The first failure of the store while answering; a caller that finds one must not trust the answers.
+  /// The first failure of the store while answering; a caller that finds one must not trust the
+  /// answers.
   [[nodiscard]] const std::optional<Error>& failed() const { return failed_; }
 
  private:

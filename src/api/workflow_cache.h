@@ -20,12 +20,11 @@ struct StoredWorkflow {
   std::string status;  ///< draft, published or archived.
   std::uint64_t record_version = 0;
   workflow::Definition definition;
-  json::Value shown;  ///< The workflow object of CONTRACT.md section 2.
+  json::Value shown;                              ///< The workflow object of CONTRACT.md section 2.
   std::shared_ptr<const engine::PlanIndex> plan;  ///< Null for a draft.
   std::optional<json::Schema> input_schema;
-  /// Agents that steps name, and whether a plan must carry agents or tools (then each run has its own).
-  std::vector<AgentId> agents;
-  bool needs_snapshot = false;
+  std::vector<AgentId> agents;  ///< Those that steps name.
+  bool needs_snapshot = false;  ///< Its plan must carry agents or tools: each run has its own.
 };
 
 class WorkflowCache : public engine::PlanSource {
@@ -51,7 +50,7 @@ class WorkflowCache : public engine::PlanSource {
     std::list<WorkflowId>::iterator place;
   };
   std::unordered_map<WorkflowId, Entry> entries_ GUARDED_BY(mutex_);
-  std::list<WorkflowId> recent_ GUARDED_BY(mutex_);  ///< Newest first.
+  std::list<WorkflowId> recent_ GUARDED_BY(mutex_);   ///< Newest first.
   std::uint64_t forgettings_ GUARDED_BY(mutex_) = 0;  ///< What was read before one is not kept.
 };
 
