@@ -123,10 +123,14 @@ std::uint64_t Engine::watch(RunId run, std::function<void()> ended) {
 }
 
 void Engine::unwatch(RunId run, std::uint64_t watch) {
+  std::function<void()> dropped;  // outlives the lock: what it holds may do anything when it goes
   const MutexLock lock(mutex_);
   const auto at = watches_.find(run);
   if (at == watches_.end()) return;
-  at->second.erase(watch);
+  if (const auto one = at->second.find(watch); one != at->second.end()) {
+    dropped = std::move(one->second);
+    at->second.erase(one);
+  }
   if (at->second.empty()) watches_.erase(at);
 }
 
