@@ -97,11 +97,10 @@ bool is_control(std::string_view character) {
 }  // namespace
 
 std::string to_hex(std::string_view bytes) {
-  std::string text;
-  text.reserve(bytes.size() * 2);
-  for (const char c : bytes) {
-    text += kHex[byte(c) >> 4];
-    text += kHex[byte(c) & 15];
+  std::string text(bytes.size() * 2, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    text[2 * i] = kHex[byte(bytes[i]) >> 4];
+    text[2 * i + 1] = kHex[byte(bytes[i]) & 15];
   }
   return text;
 }

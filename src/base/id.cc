@@ -84,9 +84,15 @@ Result<Id> Id::from_bytes(std::string_view bytes) {
 }
 
 std::string Id::uuid() const {
-  const std::string hex = to_hex(bytes());
-  return hex.substr(0, 8) + '-' + hex.substr(8, 4) + '-' + hex.substr(12, 4) + '-' +
-         hex.substr(16, 4) + '-' + hex.substr(20);
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text(36, '-');
+  std::size_t at = 0;
+  for (std::size_t digit = 0; digit < 32; ++digit, ++at) {
+    if (digit == 8 || digit == 12 || digit == 16 || digit == 20) ++at;  // over a hyphen
+    const std::uint64_t half = digit < 16 ? high : low;
+    text[at] = kDigits[half >> (60 - 4 * (digit % 16)) & 15];
+  }
+  return text;
 }
 
 std::string Id::ulid() const {

@@ -5,8 +5,12 @@
 
 namespace avow::json {
 namespace {
-constexpr std::size_t kLinearMax = 16;
-}
+/// Above the members of any answer of ours: an index costs an allocation a member, and comparing
+/// lengths and a few bytes finds a name among 32 sooner than a map.
+constexpr std::size_t kLinearMax = 32;
+/// Room from the first member on: most objects have a few.
+constexpr std::size_t kMembersReserved = 4;
+}  // namespace
 
 std::string_view type_name(Type type) {
   switch (type) {
@@ -187,6 +191,7 @@ void Object::set(std::string_view key, Value value) {
     *present = std::move(value);
     return;
   }
+  if (members_.empty()) members_.reserve(kMembersReserved);
   members_.push_back({std::string(key), std::move(value)});
   index_last();
 }
@@ -199,6 +204,7 @@ bool Object::add(std::string key, Value value) {
 
 Value* Object::append(std::string key) {
   if (contains(key)) return nullptr;
+  if (members_.empty()) members_.reserve(kMembersReserved);
   members_.push_back({std::move(key), Value()});
   index_last();
   return &members_.back().value;

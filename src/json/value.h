@@ -104,7 +104,7 @@ struct Member {
   Value value;
 };
 
-/// Members in the order in which they were added; every key once. Look-ups are linear up to 16
+/// Members in the order in which they were added; every key once. Look-ups are linear up to 32
 /// members and logarithmic beyond.
 class Object {
  public:

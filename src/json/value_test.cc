@@ -25,7 +25,7 @@ TEST(Value, NumbersAreEqualByValueAndKeepTheirNormalForm) {
 }
 
 TEST(Object, BehavesTheSameOnBothSidesOfTheIndex) {
-  for (std::size_t size : {1U, 15U, 16U, 17U, 18U, 100U}) {
+  for (std::size_t size : {1U, 4U, 5U, 31U, 32U, 33U, 34U, 100U}) {
     Object object;
     for (std::size_t i = 0; i < size; ++i) EXPECT_TRUE(object.add(std::to_string(i), i));
     EXPECT_FALSE(object.add("0", 7));

@@ -9,6 +9,9 @@
 namespace avow::json {
 namespace {
 
+/// Spares most texts the first steps of growing.
+constexpr std::size_t kBytesReserved = 512;
+
 void write_int_to(std::int64_t number, std::string& out) {
   std::array<char, 24> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
@@ -200,6 +203,7 @@ void write_to(const Value& value, std::string& out) { Writer(Layout::kCompact, o
 
 std::string write(const Value& value) {
   std::string out;
+  out.reserve(kBytesReserved);
   write_to(value, out);
   return out;
 }
@@ -216,6 +220,7 @@ void write_canonical_to(const Value& value, std::string& out) {
 
 std::string write_canonical(const Value& value) {
   std::string out;
+  out.reserve(kBytesReserved);
   write_canonical_to(value, out);
   return out;
 }
