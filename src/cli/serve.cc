@@ -49,14 +49,14 @@ int serve(Terminal& terminal, const ServeCommand& command) {
     return fail(started.error());
   }
   server::Server& server = **started;
+  const std::string_view scheme = server.is_tls() ? "https" : "http";
   options->listen.port = server.port();
   if (const auto port = server.metrics_port()) {
     options->config.metrics_listen->port = *port;
-    log::info("metrics at http://{}/metrics", options->config.metrics_listen->text());
+    log::info("metrics at {}://{}/metrics", scheme, options->config.metrics_listen->text());
   }
   // Others wait for this line, and read nothing else here.
-  terminal.out << fmt::format("listening on {}://{}\n", server.is_tls() ? "https" : "http",
-                              options->listen.text())
+  terminal.out << fmt::format("listening on {}://{}\n", scheme, options->listen.text())
                << std::flush;
   const int signal = signals.wait();
   log::info("signal {}: draining for at most {} s; another one ends at once", signal,

@@ -16,6 +16,7 @@ namespace {
 constexpr Duration kTimeout = std::chrono::seconds(90);
 constexpr std::size_t kAnswerBytesMax = std::size_t{32} << 20;
 constexpr std::size_t kFaultsShownMax = 20;
+constexpr std::size_t kTextMax = 1024;  ///< Characters of a message.
 
 /// The user names the server, so any address will do.
 net::AddressPolicy anywhere() {
@@ -48,12 +49,17 @@ void add_connection(CLI::App& command, Connection& connection) {
   command.add_option("--tenant-id", connection.tenant, "Tenant, where a platform key needs one")
       ->envname("AVOW_TENANT_ID")
       ->group("Connection");
+  command.add_option("--ca-file", connection.ca_file, "Certificate authority of a server with TLS")
+      ->envname("AVOW_CA_FILE")
+      ->group("Connection");
   command.add_flag("--json", connection.is_json, "Print the server's JSON and nothing else")
       ->group("Connection");
 }
 
 Session::Session(Terminal& terminal, const Connection& connection)
-    : terminal_(terminal), connection_(connection), client_({.policy = anywhere()}, clock_) {}
+    : terminal_(terminal),
+      connection_(connection),
+      client_({.policy = anywhere(), .extra_ca_file = connection.ca_file}, clock_) {}
 
 Session::~Session() { client_.stop(); }
 
@@ -103,23 +109,27 @@ void Session::tell_refusal(int status, const net::ClientResponse& response) {
   const json::Value* details = body->find("details");
   const json::Value* errors = details == nullptr ? nullptr : details->find("errors");
   const std::string pointer = details == nullptr ? "" : details->string_or("pointer");
-  terminal_.err << fmt::format("avow: {}: {}{}\n", body->string_or("code"),
-                               body->string_or("message"),
-                               pointer.empty() ? "" : " (at " + pointer + ")");
-  if (errors != nullptr && errors->is_array() && errors->as_array().size() > 1) {
-    std::size_t shown_count = 0;
-    for (const json::Value& error : errors->as_array()) {
-      if (++shown_count > kFaultsShownMax) break;
-      std::string place = error.string_or("pointer");
-      if (const auto line = error.int_or("line", 0); line > 0) {
-        place += fmt::format(" line {} column {}", line, error.int_or("column", 0));
-      }
-      terminal_.err << fmt::format("  {}: {} [{}]\n", place, error.string_or("message"),
-                                   error.string_or("code"));
-    }
-  }
+  terminal_.err << fmt::format("avow: {}: {}{}\n", shown(body->string_or("code")),
+                               shown(body->string_or("message"), kTextMax),
+                               pointer.empty() ? "" : " (at " + shown(pointer, kTextMax) + ")");
+  if (errors != nullptr && errors->is_array() && errors->as_array().size() > 1) tell_faults(errors);
   if (status == 401 && connection_.key.empty()) {
     terminal_.err << "Give a key with --key or in AVOW_API_KEY.\n";
+  }
+}
+
+void Session::tell_faults(const json::Value* errors) {
+  if (errors == nullptr || !errors->is_array()) return;
+  std::size_t count = 0;
+  for (const json::Value& error : errors->as_array()) {
+    if (++count > kFaultsShownMax) break;
+    std::string place = error.string_or("pointer");
+    if (const auto line = error.int_or("line", 0); line > 0) {
+      place += fmt::format(" line {} column {}", line, error.int_or("column", 0));
+    }
+    terminal_.err << fmt::format("  {}: {} [{}]\n", shown(place, kTextMax),
+                                 shown(error.string_or("message"), kTextMax),
+                                 shown(error.string_or("code")));
   }
 }
 

@@ -19,11 +19,12 @@ namespace avow::cli {
 struct Connection {
   std::string url = "http://127.0.0.1:8080";
   std::string key;
-  std::string tenant;  ///< X-Tenant-ID; empty: none.
+  std::string tenant;   ///< X-Tenant-ID; empty: none.
+  std::string ca_file;  ///< Certificates (PEM) that are trusted beside the system's.
   bool is_json = false;
 };
 
-/// Adds --url, --key, --tenant-id and --json.
+/// Adds --url, --key, --tenant-id, --ca-file and --json.
 void add_connection(CLI::App& command, Connection& connection);
 
 struct Answer {
@@ -52,6 +53,9 @@ class Session {
   Terminal& terminal() { return terminal_; }
   /// With --json: prints the server's answer as it came, and true.
   bool print_json(const Answer& answer);
+
+  /// Prints an array of faults {pointer, message, code, line?, column?} for the user, a line each.
+  void tell_faults(const json::Value* errors);
 
   /// The id of a workflow given by id or name: of that name the highest version with `status` (any
   /// if empty). Nothing if there is none, which the user is told.

@@ -55,8 +55,15 @@ int validate(Terminal& terminal, const FileCommand& command) {
   Session session(terminal, command.connection);
   const auto answer = session.call("POST", "/v1/workflows/validate", std::move(*text));
   if (!answer) return session.exit_code();
-  if (!session.print_json(*answer)) terminal.out << "valid\n";
-  return kOk;
+  const bool is_valid = answer->body.bool_or("valid", false);
+  if (session.print_json(*answer)) return is_valid ? kOk : kRefused;
+  if (is_valid) {
+    terminal.out << "valid\n";
+    return kOk;
+  }
+  terminal.err << "avow: the definition is not valid\n";
+  session.tell_faults(answer->body.find("errors"));
+  return kRefused;
 }
 
 /// What can be done with a stored workflow.

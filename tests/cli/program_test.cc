@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program as others see it: its output, exit codes and signals, and the examples that run
+// against it.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "json/parse.h"
+
+namespace avow {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+namespace fs = std::filesystem;
+
+constexpr int kPatienceMs = 60'000;
+
+/// A program that this test started; its stdout is read here, its stderr goes to a file.
+class Process {
+ public:
+  Process(const std::vector<std::string>& command, const std::string& error_file) {
+    std::array<int, 2> ends{};
+    CHECK(::pipe2(ends.data(), O_CLOEXEC) == 0);
+    posix_spawn_file_actions_t actions;
+    CHECK(posix_spawn_file_actions_init(&actions) == 0);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, error_file.c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    std::vector<char*> arguments;
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    CHECK(posix_spawnp(&id_, arguments[0], &actions, nullptr, arguments.data(), environ) == 0);
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(ends[1]);
+    output_ = ends[0];
+  }
+  ~Process() {
+    if (id_ > 0) {
+      ::kill(id_, SIGKILL);
+      ::waitpid(id_, nullptr, 0);
+    }
+    ::close(output_);
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  /// The next line of its output; what came so far if it ended or takes too long.
+  std::string line() {
+    while (text_.find('\n') == std::string::npos && read_more()) {
+    }
+    const std::size_t end = std::min(text_.find('\n'), text_.size());
+    std::string out = text_.substr(0, end);
+    text_.erase(0, end + 1);
+    return out;
+  }
+  /// All the rest.
+  std::string rest() {
+    while (read_more()) {
+    }
+    return std::move(text_);
+  }
+  void signal(int number) const { ::kill(id_, number); }
+  /// Its exit code, or minus the signal that ended it.
+  int wait() {
+    int status = 0;
+    ::waitpid(id_, &status, 0);
+    id_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  bool read_more() {
+    pollfd ready{output_, POLLIN, 0};
+    if (::poll(&ready, 1, kPatienceMs) <= 0) return false;
+    std::array<char, 4096> buffer{};
+    const ssize_t count = ::read(output_, buffer.data(), buffer.size());
+    if (count > 0) text_.append(buffer.data(), static_cast<std::size_t>(count));
+    return count > 0;
+  }
+
+  pid_t id_ = 0;
+  int output_ = -1;
+  std::string text_;
+};
+
+class Program : public ::testing::Test {
+ protected:
+  Program() {
+    std::string name = (fs::temp_directory_path() / "avow-program-XXXXXX").string();
+    CHECK(::mkdtemp(name.data()) != nullptr);
+    root_ = name;
+    Process init({AVOW_PROGRAM, "init", "--data-dir", data(), "--json"}, errors());
+    keys_ = *json::parse(init.rest());
+    CHECK(init.wait() == 0);
+  }
+  ~Program() override { fs::remove_all(root_); }
+
+  [[nodiscard]] std::string data() const { return (root_ / "data").string(); }
+  [[nodiscard]] std::string errors() const { return (root_ / "errors").string(); }
+  [[nodiscard]] std::string error_text() const {
+    std::ifstream file(errors());
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  }
+  [[nodiscard]] std::vector<std::string> serve(std::vector<std::string> more = {}) const {
+    std::vector<std::string> command = {AVOW_PROGRAM, "serve",    "--data-dir",
+                                        data(),       "--listen", "127.0.0.1:0"};
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
+  }
+
+  fs::path root_;
+  json::Value keys_;
+};
+
+TEST_F(Program, InitPrintsOneObjectWithExactlyTheseMembers) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : keys_.as_object()) {
+    names.push_back(name);
+    EXPECT_TRUE(value.is_string());
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"tenant_id", "api_key", "platform_key", "log_key",
+                                             "origin"}));
+}
+
+TEST_F(Program, SaysWhereItListensOnOneLineAndEndsWithZeroOnSigterm) {
+  for (const int number : {SIGTERM, SIGINT}) {
+    Process server(serve(), errors());
+    EXPECT_THAT(server.line(), StartsWith("listening on http://127.0.0.1:"));
+    server.signal(number);
+    EXPECT_EQ(server.rest(), "");
+    EXPECT_EQ(server.wait(), 0) << error_text();
+  }
+}
+
+TEST_F(Program, DoesNotStartWithASettingThatItDoesNotKnow) {
+  const std::string config = (root_ / "avow.yaml").string();
+  std::ofstream(config) << "limits:\n  conections: 5\n";
+  Process server(serve({"--config", config}), errors());
+  EXPECT_EQ(server.rest(), "");
+  EXPECT_EQ(server.wait(), 2);
+  EXPECT_THAT(error_text(), HasSubstr("line 2: unknown key \"conections\"; allowed in limits: "));
+}
+
+TEST_F(Program, DoesNotServeAFolderThatInitDidNotMake) {
+  Process server({AVOW_PROGRAM, "serve", "--data-dir", (root_ / "none").string()}, errors());
+  EXPECT_EQ(server.wait(), 1);
+  EXPECT_THAT(error_text(), HasSubstr("avow init --data-dir"));
+}
+
+TEST_F(Program, RunsEveryExample) {
+  Process server(serve({"--config", "examples/avow.yaml"}), errors());
+  const std::string line = server.line();
+  ASSERT_THAT(line, StartsWith("listening on "));
+  ::setenv("AVOW_URL", line.substr(13).c_str(), 1);
+  ::setenv("AVOW_API_KEY", keys_.string_or("api_key").c_str(), 1);
+  const std::string example_errors = (root_ / "example-errors").string();
+  std::size_t examples = 0;
+  for (const auto& folder : fs::directory_iterator("examples")) {
+    if (!fs::exists(folder.path() / "run.sh")) continue;
+    // Twice: what the first one left behind must not stop the second.
+    for (int time = 0; time < 2; ++time) {
+      Process example({(folder.path() / "run.sh").string()}, example_errors);
+      const std::string output = example.rest();
+      std::ifstream file(example_errors);
+      const std::string what{std::istreambuf_iterator<char>(file), {}};
+      EXPECT_EQ(example.wait(), 0) << folder.path() << '\n' << output << what;
+      EXPECT_THAT(output, HasSubstr(" completed\n"));
+    }
+    ++examples;
+  }
+  EXPECT_GE(examples, 3U);
+  server.signal(SIGTERM);
+  EXPECT_EQ(server.wait(), 0);
+}
+
+TEST_F(Program, ShowsTheDemoOnceAndEndsWithZero) {
+  ::setenv("ONCE", "1", 1);
+  ::setenv("DEMO_DIR", (root_ / "demo").c_str(), 1);
+  Process demo({"scripts/run-demo", AVOW_PROGRAM}, errors());
+  const std::string output = demo.rest();
+  EXPECT_EQ(demo.wait(), 0) << output << error_text();
+  EXPECT_THAT(output, HasSubstr("notify                    completed"));
+  EXPECT_THAT(output, HasSubstr("\"notified\": true"));
+}
+
+}  // namespace
+}  // namespace avow
