@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program as others see it: its output, exit codes and signals, and the examples that run
 // against it.
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,7 +15,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
+#include "cli/command.h"
 #include "json/parse.h"
 
 namespace avow {
@@ -155,6 +159,68 @@ TEST_F(Program, DoesNotServeAFolderThatInitDidNotMake) {
   Process server({AVOW_PROGRAM, "serve", "--data-dir", (root_ / "none").string()}, errors());
   EXPECT_EQ(server.wait(), 1);
   EXPECT_THAT(error_text(), HasSubstr("avow init --data-dir"));
+}
+
+/// Takes connections and never answers.
+class SilentReceiver {
+ public:
+  SilentReceiver() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address_);
+    CHECK(::bind(socket_, generic(), size) == 0 && ::listen(socket_, 16) == 0);
+    CHECK(::getsockname(socket_, generic(), &size) == 0);
+  }
+  ~SilentReceiver() { ::close(socket_); }
+  SilentReceiver(const SilentReceiver&) = delete;
+  SilentReceiver& operator=(const SilentReceiver&) = delete;
+  [[nodiscard]] int port() const { return ntohs(address_.sin_port); }
+  [[nodiscard]] bool has_caller() const {
+    pollfd ready{socket_, POLLIN, 0};
+    return ::poll(&ready, 1, kPatienceMs) == 1;
+  }
+
+ private:
+  sockaddr* generic() { return reinterpret_cast<sockaddr*>(&address_); }
+  const int socket_;
+  sockaddr_in address_{};
+};
+
+TEST_F(Program, EndsAtOnceOnASecondSignalAndHasTheRunAtItsNextStart) {
+  const SilentReceiver receiver;
+  const auto avow_json = [&](std::vector<std::string> arguments, const std::string& url,
+                             const std::string& input) {
+    arguments.insert(arguments.end(),
+                     {"--json", "--url", url, "--key", keys_.string_or("api_key")});
+    std::istringstream in(input);
+    std::ostringstream out;
+    std::ostringstream err;
+    cli::Terminal terminal{in, out, err};
+    EXPECT_EQ(cli::run(arguments, terminal), 0) << err.str();
+    return json::parse(out.str()).value();
+  };
+  std::string run_id;
+  {
+    Process server(serve({"--config", "examples/avow.yaml"}), errors());
+    const std::string url = server.line().substr(13);
+    avow_json({"workflow", "create", "-"}, url,
+              fmt::format(R"({{"name": "hook", "steps": [{{"name": "call", "type": "webhook",
+                           "config": {{"url": "http://127.0.0.1:{}/"}}}}]}})",
+                          receiver.port()));
+    avow_json({"workflow", "publish", "hook"}, url, "");
+    run_id = avow_json({"execute", "hook"}, url, "").string_or("run_id");
+    ASSERT_TRUE(receiver.has_caller());
+    server.signal(SIGTERM);  // drains: the call has ten seconds
+    server.signal(SIGINT);
+    const int code = server.wait();
+    EXPECT_TRUE(code == -SIGINT || code == -SIGTERM) << code;
+  }
+  Process server(serve({"--config", "examples/avow.yaml"}), errors());
+  const std::string url = server.line().substr(13);
+  EXPECT_EQ(avow_json({"run", "show", run_id}, url, "").string_or("status"), "running");
+  avow_json({"run", "cancel", run_id}, url, "");
+  server.signal(SIGTERM);
+  EXPECT_EQ(server.wait(), 0);
 }
 
 TEST_F(Program, RunsEveryExample) {
