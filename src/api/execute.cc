@@ -15,13 +15,17 @@ Reply start(Call& call, PreparedRun prepared) {
   const auto wait = call.wait();
   if (!wait) return problem_of(wait.error());
   const RunId id = prepared.run.id;
-  net::Response created =
-      json_response(202, render_created(id, *prepared.run.plan, prepared.run.start));
-  created.headers.set("Location", "/v1/orchestrations/" + id.uuid());
-  prepared.run.answer = call.kept(created);
+  const bool is_waiting = *wait && **wait > std::chrono::seconds(0);
+  net::Response created;
+  // Who waits is shown the run as it ended: as it was created it is of use to a repetition only.
+  if (!is_waiting || call.keyed) {
+    created = json_response(202, render_created(id, *prepared.run.plan, prepared.run.start));
+    created.headers.set("Location", "/v1/orchestrations/" + id.uuid());
+    prepared.run.answer = call.kept(created);
+  }
   auto run = std::make_shared<engine::NewRun>(std::move(prepared.run));
   Services& services = call.services;
-  if (*wait && **wait > std::chrono::seconds(0)) {
+  if (is_waiting) {
     return wait_for_run(call, id, **wait, 202, [&services, run](Begun begun) {
       services.engine.start_run(
           std::move(*run), [begun = std::move(begun)](const Result<engine::Outcome>& done) {

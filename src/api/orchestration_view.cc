@@ -25,6 +25,12 @@ json::Value usage_json(const engine::Usage& usage) {
   return json::Object{{"input_tokens", usage.input_tokens}, {"output_tokens", usage.output_tokens}};
 }
 
+/// True where no text of `value` can be longer than `bytes`, without writing it.
+bool is_surely_below(const json::Value& value, std::size_t bytes) {
+  constexpr std::size_t kEscapeMax = 6;  // "\u0000": what one byte can grow to
+  return engine::approximate_bytes(value) * kEscapeMax <= bytes;
+}
+
 /// One rendering of a run, with values above `inline_max` by reference.
 class Rendering {
  public:
@@ -38,6 +44,7 @@ class Rendering {
 
  private:
   json::Value value(const engine::ContentRef& ref) const;
+  json::Value waiting_for() const;
   json::Value step(std::size_t i) const;
   StepStatus status_of(const StepState& step) const;
   /// What the step worked on, out of its config.
@@ -52,8 +59,7 @@ class Rendering {
 json::Value Rendering::value(const engine::ContentRef& ref) const {
   const json::Value* found = contents_.find(ref);
   if (found == nullptr) return {};
-  constexpr std::size_t kEscapeMax = 6;  // "\u0000": what one byte can grow to
-  if (engine::approximate_bytes(*found) * kEscapeMax <= inline_max_) return *found;
+  if (is_surely_below(*found, inline_max_)) return *found;
   const std::size_t bytes = json::write(*found).size();
   if (bytes <= inline_max_) return *found;
   return json::Object{{"$content", fmt::format("/v1/orchestrations/{}/contents/{}/{}",
@@ -78,6 +84,14 @@ json::Value Rendering::input_of(const StepState& step, const json::Value& config
   if (member.empty()) return config;
   const json::Value* found = config.find(member);
   return found == nullptr ? json::Value(json::Object()) : *found;
+}
+
+/// Only the row knows it of a run that has no slot; null if there is nothing to wait for.
+json::Value Rendering::waiting_for() const {
+  if (engine::is_terminal(state_.status)) return {};
+  const auto summary = json::parse(row_.summary);
+  const json::Value* const waiting = summary ? summary->find("waiting_for") : nullptr;
+  return waiting == nullptr ? json::Value() : *waiting;
 }
 
 json::Value Rendering::step(std::size_t i) const {
@@ -142,9 +156,7 @@ json::Value Rendering::run() const {
   out.set("parameters", value(state_.parameters.ref));
   out.set("input", value(state_.input.ref));
   out.set("status", engine::run_status_name(state_.status));
-  const auto summary = json::parse(row_.summary);
-  const std::string waiting = summary ? summary->string_or("waiting_for") : std::string();
-  out.set("waiting_for", waiting.empty() ? json::Value() : json::Value(waiting));
+  out.set("waiting_for", waiting_for());
   json::Array steps;
   json::Object results;
   for (std::size_t i = 0; i < state_.steps.size(); ++i) {
@@ -185,7 +197,8 @@ json::Value render_run(const store::RunRow& row, const engine::History& history)
   // Values move out of the answer, the largest first, until it fits.
   for (std::size_t inline_max = kInlineValueMax; true; inline_max /= 8) {
     json::Value out = Rendering(row, history, inline_max).run();
-    if (inline_max < 64 || json::write(out).size() <= kAnswerBytesMax) {
+    if (inline_max < 64 || is_surely_below(out, kAnswerBytesMax) ||
+        json::write(out).size() <= kAnswerBytesMax) {
       return out;
     }
   }

@@ -30,14 +30,32 @@ Result<RunId> path_run(const Call& call) {
   return RunId{id};
 }
 
+net::Response run_response(int status, const store::RunRow& row, const engine::History& history) {
+  net::Response response = json_response(status, render_run(row, history));
+  if (status == 202) response.headers.set("Location", "/v1/orchestrations/" + row.id.uuid());
+  return response;
+}
+
 /// Answers once, whichever comes first: the end of the run, what stopped it, or the deadline.
+/// Lives as long as the request waits. The watch goes with it, not before: it holds a Responder,
+/// and dropping the last one of those is an answer too.
 struct Wait {
+  Wait(const Call& call, RunId waited_for, int status)
+      : services(call.services),
+        caller(call.caller),
+        run(waited_for),
+        trace_id(call.trace_id),
+        status_if_running(status) {}
+  ~Wait() { services.engine.unwatch(run, watch); }
+  Wait(const Wait&) = delete;
+  Wait& operator=(const Wait&) = delete;
+
   Services& services;
-  auth::Caller caller;
-  RunId run;
-  std::string trace_id;
-  int status_if_running;
-  std::uint64_t watch = 0;
+  const auth::Caller caller;
+  const RunId run;
+  const std::string trace_id;
+  const int status_if_running;
+  std::uint64_t watch = 0;  ///< Set once, before anybody else has this.
 
   net::Response answer(int status) const {
     auto shown = show_run(services, caller, status, run);
@@ -270,39 +288,38 @@ Result<net::Response> show_run(Services& services, const auth::Caller& caller, i
   ASSIGN_OR_RETURN(const store::RunRecord record, services.store.read_run(run));
   if (record.row.tenant != caller.tenant) return failure(Code::kNotFound, "no such orchestration");
   ASSIGN_OR_RETURN(const engine::History history, engine::read_history(record, services.workflows));
-  net::Response response = json_response(status, render_run(record.row, history));
-  if (status == 202) response.headers.set("Location", "/v1/orchestrations/" + run.uuid());
-  return response;
+  return run_response(status, record.row, history);
 }
 
 net::Later wait_for_run(const Call& call, RunId run, std::chrono::seconds wait,
                         int status_if_running, std::function<void(Begun)> begin) {
-  auto waiting = std::make_shared<Wait>(
-      Wait{call.services, call.caller, run, call.trace_id, status_if_running});
+  auto waiting = std::make_shared<Wait>(call, run, status_if_running);
   net::Later later;
   later.deadline = call.now + wait;
-  later.at_deadline = [waiting] {
-    waiting->services.engine.unwatch(waiting->run, waiting->watch);
-    return waiting->answer(waiting->status_if_running);
-  };
+  later.at_deadline = [waiting] { return waiting->answer(waiting->status_if_running); };
   later.start = [waiting, begin = std::move(begin)](net::Responder respond) {
-    const auto answer = [waiting, respond] {
-      if (!waiting->services.pool.try_post([waiting, respond] { respond(waiting->answer(200)); })) {
-        respond(render(problem(503, "the server is busy"), waiting->trace_id));
+    // Of a run that ended while the request waited, what is shown is in memory; else it is read.
+    const auto answer = [weak = std::weak_ptr<Wait>(waiting),
+                         respond](const std::shared_ptr<const engine::EndedRun>& ended) {
+      const auto self = weak.lock();
+      if (!self) return;
+      const bool is_posted = self->services.pool.try_post([self, respond, ended] {
+        respond(ended ? run_response(200, ended->row, ended->history) : self->answer(200));
+      });
+      if (!is_posted) {
+        respond(render(problem(503, "the server is busy"), self->trace_id));
       }
     };
     // Watch first: what ends between the two is not missed.
     waiting->watch = waiting->services.engine.watch(waiting->run, answer);
     if (begin) {
       begin([waiting, respond](const std::optional<Problem>& refusal) {
-        if (!refusal) return;
-        waiting->services.engine.unwatch(waiting->run, waiting->watch);
-        respond(render(*refusal, waiting->trace_id));
+        if (refusal) respond(render(*refusal, waiting->trace_id));
       });
       return;
     }
     const auto row = waiting->services.store.get_run(waiting->run);
-    if (!row || engine::is_terminal(row->status)) answer();
+    if (!row || engine::is_terminal(row->status)) answer(nullptr);
   };
   return later;
 }

@@ -115,7 +115,7 @@ void Engine::tell(RunId run, Input input, std::optional<store::IdempotentAnswer>
   lane_of(run).tell(run, std::move(input), std::move(answer), std::move(done));
 }
 
-std::uint64_t Engine::watch(RunId run, std::function<void()> ended) {
+std::uint64_t Engine::watch(RunId run, Ended ended) {
   const MutexLock lock(mutex_);
   const std::uint64_t id = next_watch_++;
   watches_[run].emplace(id, std::move(ended));
@@ -123,7 +123,7 @@ std::uint64_t Engine::watch(RunId run, std::function<void()> ended) {
 }
 
 void Engine::unwatch(RunId run, std::uint64_t watch) {
-  std::function<void()> dropped;  // outlives the lock: what it holds may do anything when it goes
+  Ended dropped;  // outlives the lock: what it holds may do anything when it goes
   const MutexLock lock(mutex_);
   const auto at = watches_.find(run);
   if (at == watches_.end()) return;
@@ -134,8 +134,10 @@ void Engine::unwatch(RunId run, std::uint64_t watch) {
   if (at->second.empty()) watches_.erase(at);
 }
 
-void Engine::run_ended(RunId run, RunStatus status) {
-  std::map<std::uint64_t, std::function<void()>> watches;
+/// `describe` is called only if somebody watches.
+void Engine::run_ended(RunId run, RunStatus status,
+                       const std::function<std::shared_ptr<const EndedRun>()>& describe) {
+  std::map<std::uint64_t, Ended> watches;
   {
     const MutexLock lock(mutex_);
     if (status == RunStatus::kCompleted) ++figures_.runs_completed;
@@ -147,7 +149,9 @@ void Engine::run_ended(RunId run, RunStatus status) {
       watches_.erase(at);
     }
   }
-  for (auto& [id, ended] : watches) ended();
+  if (watches.empty()) return;
+  const std::shared_ptr<const EndedRun> end = describe();
+  for (const auto& [id, ended] : watches) ended(end);
 }
 
 Engine::Figures Engine::figures() const {

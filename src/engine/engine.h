@@ -44,9 +44,17 @@ struct Outcome {
   std::optional<TaskGrant> grant;
 };
 
+/// A run that is over, as its last commit left it: what read_history() would give.
+struct EndedRun {
+  store::RunRow row;
+  History history;
+};
+
 class Engine {
  public:
   using Done = std::function<void(Result<Outcome>)>;
+  /// The run is shared by all who watched it.
+  using Ended = std::function<void(const std::shared_ptr<const EndedRun>&)>;
 
   /// The threads that the engine works on: for each lane a strand, and beside it one that may block
   /// for reading. Any number of lanes from 1; 64 in production.
@@ -86,8 +94,9 @@ class Engine {
   }
 
   /// Calls `ended` once, when a commit of this process ends `run` (also before start_run says so).
-  /// It does not look at the store: watch first, read then. Returns what unwatch() takes.
-  std::uint64_t watch(RunId run, std::function<void()> ended);
+  /// It does not look at the store: watch first, read then. `ended` must not block. Returns what
+  /// unwatch() takes.
+  std::uint64_t watch(RunId run, Ended ended);
   void unwatch(RunId run, std::uint64_t watch);
 
   struct Figures {
@@ -108,7 +117,8 @@ class Engine {
  private:
   friend class Lane;
   Lane& lane_of(RunId run) const;
-  void run_ended(RunId run, RunStatus status);
+  void run_ended(RunId run, RunStatus status,
+                 const std::function<std::shared_ptr<const EndedRun>()>& describe);
 
   Clock& clock_;
   Rng& rng_;
@@ -128,8 +138,7 @@ class Engine {
   mutable Mutex mutex_;
   bool is_stopping_ GUARDED_BY(mutex_) = false;
   std::uint64_t next_watch_ GUARDED_BY(mutex_) = 1;
-  std::unordered_map<RunId, std::map<std::uint64_t, std::function<void()>>> watches_
-      GUARDED_BY(mutex_);
+  std::unordered_map<RunId, std::map<std::uint64_t, Ended>> watches_ GUARDED_BY(mutex_);
   Figures figures_ GUARDED_BY(mutex_);
 };
 

@@ -75,6 +75,41 @@ TEST(Engine, RunsPureStepsInOneCommit) {
                           "step.completed b", "run.completed"));
 }
 
+/// Everything that an answer about a run shows, as text.
+std::string shown(const History& history) {
+  const RunState& state = history.machine.state();
+  std::string out =
+      fmt::format("{} {} {} {}\n", run_status_name(state.status), state.seq,
+                  format_time(*state.completed_at), to_hex(view_of(history.machine.tree().root())));
+  for (const StepState& step : state.steps) {
+    out += fmt::format("{} {} {} {} {} {} {}\n", step.name, step_status_name(step.status),
+                       step.attempt, step.output.ref.seq, step.output.commitment,
+                       format_time(*step.started_at), format_time(*step.completed_at));
+  }
+  for (const Content& content : history.contents.all()) {
+    out += fmt::format("{}/{} {} {}\n", content.ref.seq, content.ref.member,
+                       to_hex(view_of(content.salt)), json::write(content.value));
+  }
+  return out + std::to_string(history.contents_bytes);
+}
+
+TEST(Engine, TellsWhoWatchesTheEndWhatTheJournalTells) {
+  EngineWorld world([](const Call&) { return succeed(json::Object{{"body", "hello"}}); });
+  const auto run = world.start(plan_of(
+      R"([{"name":"a","type":"webhook","config":{"url":"https://example.com/","body":"${{ input }}"}},
+          {"name":"b","type":"transform","depends_on":["a"],"config":{"output":"${{ steps.a.result }}"}}])"));
+  std::shared_ptr<const EndedRun> ended;
+  world.engine->watch(run.id, [&ended](const auto& end) { ended = end; });
+  world.scheduler.run_for(std::chrono::seconds(1));
+  ASSERT_NE(ended, nullptr);
+  EXPECT_EQ(shown(ended->history), shown(world.history(run.id)));
+  const auto stored = world.store.get_run(run.id);
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(ended->row.version, stored->version);
+  EXPECT_EQ(ended->row.status, stored->status);
+  EXPECT_EQ(ended->row.summary, stored->summary);
+}
+
 TEST(Engine, TellsWhereAnInputCameFrom) {
   EngineWorld world(unreachable);
   const auto run =

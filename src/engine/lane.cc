@@ -301,7 +301,10 @@ void Lane::committed(RunId run, const Result<void>& done, Pending& pending) {
   // miss it.
   if (is_terminal(status)) {
     disarm(run);
-    engine_.run_ended(run, status);
+    engine_.run_ended(run, status, [actor] {
+      return std::make_shared<const EndedRun>(
+          EndedRun{actor->row, History{*actor->machine, actor->contents, actor->contents_bytes}});
+    });
   }
   for (auto& [answer, outcome] : pending.answers) {
     if (answer) answer(std::move(outcome));

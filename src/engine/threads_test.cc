@@ -74,7 +74,7 @@ TEST(EngineThreads, FinishEveryRunThatManyCallersStart) {
         run.plan = index;
         run.has_own_plan = true;
         run.start.at = clock.now();
-        engine.watch(run.id, [&ended] { ended.count_down(); });
+        engine.watch(run.id, [&ended](const auto&) { ended.count_down(); });
         engine.start_run(std::move(run),
                          [](const Result<Outcome>& done) { EXPECT_TRUE(done.has_value()); });
       }
