@@ -27,8 +27,7 @@ check: test ## make test, and clang-tidy over every source (long)
 	@tools/check_tidy.sh build/release
 
 bench: build ## the measurements of docs/performance.md
-	@build/release/avow_load build/release/avow --directory build
-	@build/release/avow_micro
+	@scripts/bench build/release --directory build
 
 format: ## lay out every source
 	@scripts/setup --test
