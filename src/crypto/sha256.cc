@@ -62,7 +62,7 @@ Bytes32 sha256(std::string_view data) {
   return hash;
 }
 
-Bytes32 hmac_sha256(std::string_view key, std::string_view data) {
+HmacKey::HmacKey(std::string_view key) {
   Bytes32 key_hash;
   if (key.size() > kBlockBytes) {
     key_hash = sha256(key);
@@ -70,9 +70,17 @@ Bytes32 hmac_sha256(std::string_view key, std::string_view data) {
   }
   const auto inner_pad = padded(key, 0x36);
   const auto outer_pad = padded(key, 0x5c);
-  Sha256 hash;
-  const Bytes32 inner = hash.update({inner_pad.data(), kBlockBytes}).update(data).finish();
-  return hash.update({outer_pad.data(), kBlockBytes}).update(view_of(inner)).finish();
+  inner_.update({inner_pad.data(), kBlockBytes});
+  outer_.update({outer_pad.data(), kBlockBytes});
 }
+
+Bytes32 HmacKey::hmac(std::string_view data) const {
+  Sha256 inner = inner_;
+  const Bytes32 hash = inner.update(data).finish();
+  Sha256 outer = outer_;
+  return outer.update(view_of(hash)).finish();
+}
+
+Bytes32 hmac_sha256(std::string_view key, std::string_view data) { return HmacKey(key).hmac(data); }
 
 }  // namespace avow::crypto

@@ -27,7 +27,19 @@ class Sha256 {
 
 Bytes32 sha256(std::string_view data);
 
-/// `key` may have any length, also none.
+/// A key under which many HMACs are made: what depends on the key alone is hashed once.
+class HmacKey {
+ public:
+  /// `key` may have any length, also none.
+  explicit HmacKey(std::string_view key);
+  [[nodiscard]] Bytes32 hmac(std::string_view data) const;
+
+ private:
+  Sha256 inner_;  ///< The padded key is in it already.
+  Sha256 outer_;
+};
+
+/// HmacKey(key).hmac(data).
 Bytes32 hmac_sha256(std::string_view key, std::string_view data);
 
 }  // namespace avow::crypto

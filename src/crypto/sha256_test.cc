@@ -68,6 +68,16 @@ TEST(HmacSha256, GivesTheAnswersOfRfc4231) {
   }
 }
 
+TEST(HmacKey, MakesManyHmacsEachAsIfItWereTheFirst) {
+  // The second of RFC 4231.
+  const HmacKey key("Jefe");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(to_hex(view_of(key.hmac("what do ya want for nothing?"))),
+              "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    EXPECT_EQ(key.hmac("other"), hmac_sha256("Jefe", "other"));
+  }
+}
+
 TEST(HmacSha256, TakesAnEmptyKey) {
   EXPECT_EQ(hex_of(hmac_sha256("", "")),
             "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");

@@ -29,10 +29,10 @@ constexpr std::size_t kDepthMax = 1024;
 constexpr std::size_t kContentBytesMin = kNumberBytes + Bytes32().size() + 2 * kNumberBytes;
 
 /// s_k; of a value that is no object, s, which is made as that of the empty key.
-std::string member_salt(const Bytes32& salt, std::string_view key) {
+std::string member_salt(const crypto::HmacKey& salt, std::string_view key) {
   std::string input(1, kMemberSaltPrefix);
   input += key;
-  const Bytes32 hmac = crypto::hmac_sha256(view_of(salt), input);
+  const Bytes32 hmac = salt.hmac(input);
   return to_base64(view_of(hmac).substr(0, kMemberSaltBytes));
 }
 
@@ -63,7 +63,7 @@ Bytes32 whole_digest(std::string_view salt, const json::Value& value) {
 }
 
 /// All d_k of an object, sorted: their order must not tell the order of the keys.
-std::vector<Bytes32> member_digests(const json::Object& object, const Bytes32& salt) {
+std::vector<Bytes32> member_digests(const json::Object& object, const crypto::HmacKey& salt) {
   std::vector<Bytes32> digests;
   digests.reserve(object.size());
   for (const auto& [key, value] : object) {
@@ -73,7 +73,7 @@ std::vector<Bytes32> member_digests(const json::Object& object, const Bytes32& s
   return digests;
 }
 
-Bytes32 mask_of(const Bytes32& salt) { return crypto::hmac_sha256(view_of(salt), kMaskInput); }
+Bytes32 mask_of(const crypto::HmacKey& salt) { return salt.hmac(kMaskInput); }
 
 Bytes32 committed(std::string_view kind, const Bytes32& mask, std::span<const Bytes32> digests) {
   crypto::Sha256 hash;
@@ -106,11 +106,12 @@ Bytes32 derive_salt(const Bytes32& random, const ContentRef& ref) {
 }
 
 Bytes32 commitment(const json::Value& value, const Bytes32& salt) {
+  const crypto::HmacKey key(view_of(salt));
   if (value.is_object()) {
-    return committed(kObjectKind, mask_of(salt), member_digests(value.as_object(), salt));
+    return committed(kObjectKind, mask_of(key), member_digests(value.as_object(), key));
   }
-  const Bytes32 d = whole_digest(member_salt(salt, {}), value);
-  return committed(kOtherKind, mask_of(salt), {&d, 1});
+  const Bytes32 d = whole_digest(member_salt(key, {}), value);
+  return committed(kOtherKind, mask_of(key), {&d, 1});
 }
 
 Result<Disclosure> disclose(const json::Value& object, const Bytes32& salt,
@@ -118,13 +119,14 @@ Result<Disclosure> disclose(const json::Value& object, const Bytes32& salt,
   if (!object.is_object()) {
     return failure(Code::kInvalidArgument, "only members of an object can be shown one by one");
   }
-  Disclosure disclosure{{}, mask_of(salt), member_digests(object.as_object(), salt)};
+  const crypto::HmacKey salt_key(view_of(salt));
+  Disclosure disclosure{{}, mask_of(salt_key), member_digests(object.as_object(), salt_key)};
   for (const std::string& key : std::set(keys.begin(), keys.end())) {
     const json::Value* value = object.find(key);
     if (value == nullptr) {
       return failure(Code::kInvalidArgument, "there is no member \"{}\" to show", shown(key));
     }
-    disclosure.members.push_back({member_salt(salt, key), key, *value});
+    disclosure.members.push_back({member_salt(salt_key, key), key, *value});
   }
   return disclosure;
 }
