@@ -91,10 +91,10 @@ Reply poll_tasks(Call& call) {
     return problem(403, "the agent is not active: it was suspended or revoked, or has expired");
   net::Later later;
   later.start = [services = &call.services, agent_id, max,
-                 until = call.now + std::chrono::seconds(wait),
-                 actor = call.caller.principal](net::Responder respond) {
+                 until = call.now + std::chrono::seconds(wait), actor = call.caller.principal,
+                 gone = call.request.cancelled](net::Responder respond) {
     services->engine.poll_tasks(
-        agent_id, static_cast<std::size_t>(max), until, actor,
+        agent_id, static_cast<std::size_t>(max), until, actor, gone,
         [respond](const std::vector<engine::TakenTask>& taken) {
           json::Array tasks;
           for (const engine::TakenTask& task : taken) tasks.push_back(render_task(task));

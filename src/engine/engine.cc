@@ -83,6 +83,7 @@ void Engine::stop(Duration grace) {
     is_stopping_ = true;
   }
   slots_.drain();
+  board_.stop();
   // Calls under way get their time; what they bring is still recorded.
   const Time until = clock_.now() + grace;
   while (slots_.in_use() > 0 && clock_.now() < until) std::this_thread::sleep_for(Duration(10));

@@ -88,9 +88,10 @@ class Engine {
   /// kResourceExhausted beyond kInputsQueuedMax; those of Store::commit.
   void tell(RunId run, Input input, std::optional<store::IdempotentAnswer> answer, Done done);
 
+  /// See TaskBoard::poll.
   void poll_tasks(AgentId agent, std::size_t max, Time deadline, std::string actor,
-                  TaskBoard::Done done) {
-    board_.poll(agent, max, deadline, std::move(actor), std::move(done));
+                  std::stop_token gone, TaskBoard::Done done) {
+    board_.poll(agent, max, deadline, std::move(actor), std::move(gone), std::move(done));
   }
 
   /// Calls `ended` once, when a commit of this process ends `run` (also before start_run says so).

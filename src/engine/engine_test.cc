@@ -566,7 +566,7 @@ TEST(AgentRun, IsOneTaskForAnAgentWithoutAModel) {
                   [](Start& start) { start.input = json::Object{{"q", 1}}; });
   world.scheduler.run_due();
   std::vector<TakenTask> taken;
-  world.engine->poll_tasks(world.agent, 10, world.scheduler.now(), "key:worker",
+  world.engine->poll_tasks(world.agent, 10, world.scheduler.now(), "key:worker", {},
                            [&](std::vector<TakenTask> tasks) { taken = std::move(tasks); });
   world.scheduler.run_due();
   ASSERT_EQ(taken.size(), 1U);
@@ -586,7 +586,7 @@ const char* kAgentStep =
 
 std::vector<TakenTask> poll(EngineWorld& world, Duration wait = Duration(0)) {
   std::vector<TakenTask> taken;
-  world.engine->poll_tasks(world.agent, 10, world.scheduler.now() + wait, "key:worker",
+  world.engine->poll_tasks(world.agent, 10, world.scheduler.now() + wait, "key:worker", {},
                            [&](std::vector<TakenTask> tasks) { taken = std::move(tasks); });
   world.scheduler.run_for(wait);
   world.scheduler.run_due();
@@ -597,7 +597,7 @@ TEST(Task, WakesAWorkerThatWaitsForIt) {
   EngineWorld world(unreachable);
   std::vector<TakenTask> taken;
   world.engine->poll_tasks(world.agent, 1, world.scheduler.now() + std::chrono::seconds(20),
-                           "key:worker",
+                           "key:worker", {},
                            [&](std::vector<TakenTask> tasks) { taken = std::move(tasks); });
   world.scheduler.run_for(std::chrono::seconds(5));
   EXPECT_TRUE(taken.empty());
@@ -605,6 +605,23 @@ TEST(Task, WakesAWorkerThatWaitsForIt) {
   world.scheduler.run_due();
   ASSERT_EQ(taken.size(), 1U);
   EXPECT_EQ(json::write(taken[0].grant.parameters), R"({"depth":2})");
+}
+
+TEST(Task, IsNotGivenToAWorkerThatHasGone) {
+  EngineWorld world(unreachable);
+  std::stop_source gone;
+  bool is_answered = false;
+  world.engine->poll_tasks(world.agent, 1, world.scheduler.now() + std::chrono::seconds(20),
+                           "key:worker", gone.get_token(),
+                           [&](const std::vector<TakenTask>& tasks) {
+                             is_answered = true;
+                             EXPECT_TRUE(tasks.empty());
+                           });
+  gone.request_stop();
+  world.start(plan_of(kAgentStep), [](Start& start) { start.input = json::Object{{"depth", 2}}; });
+  world.scheduler.run_due();
+  EXPECT_TRUE(is_answered);
+  EXPECT_EQ(poll(world).size(), 1U) << "the task is still there for another";
 }
 
 TEST(Task, GoesToAnotherWorkerWhenTheLeaseEnds) {

@@ -94,7 +94,7 @@ void Lane::remove(RunId run) {
   if (actor == nullptr) return;
   engine_.slots_.release(actor->tenant, actor->slots);
   if (actor->machine && !is_terminal(actor->machine->state().status)) {
-    if (const auto at = actor->machine->wake_at(engine_.clock_.now()))
+    if (const auto at = actor->machine->wake_at(engine_.clock_.now(), actor->waits_for_slot))
       arm_on_strand(run, actor->tenant, *at);
   }
   --engine_.runs_loaded_;
@@ -244,6 +244,11 @@ void Lane::process(Actor& actor) {
       if (done) done(std::move(outcome));
     }
     if (pending->wants_slots) wait_for_slot(actor);
+    // The timer that fired may have been one of several.
+    const bool is_known = machine.state().seq > 0;
+    const auto at = is_known ? machine.wake_at(engine_.clock_.now(), pending->wants_slots)
+                             : std::optional<Time>();
+    if (at) arm_on_strand(actor.id, actor.tenant, *at);
     return process(actor);
   }
 
@@ -254,7 +259,7 @@ void Lane::process(Actor& actor) {
   change.expected_version = actor.row.version;
   actor.row.version += 1;
   actor.row.status = machine.state().status;
-  actor.row.wake_at = machine.wake_at(engine_.clock_.now());
+  actor.row.wake_at = machine.wake_at(engine_.clock_.now(), pending->wants_slots);
   actor.row.is_parked = machine.is_parked() && !pending->wants_more && !pending->wants_slots;
   actor.row.summary = json::write(summary(actor, pending->wants_slots));
   change.row = actor.row;

@@ -91,17 +91,17 @@ std::size_t Machine::slots_usable() const {
   return usable;
 }
 
-std::optional<Time> Machine::wake_at(Time now) const {
+std::optional<Time> Machine::wake_at(Time now, bool waits_for_slot) const {
   if (is_terminal(state_.status)) return std::nullopt;
-  // What is due already waits for a slot, not for time.
   Time at = std::max(state_.deadline, now + Duration(1));
-  const auto consider = [&at, now](const std::optional<Time>& time) {
-    if (time && *time > now) at = std::min(at, *time);
-  };
   for (const StepState& step : state_.steps) {
     if (is_terminal(step.status)) continue;
-    consider(step.deadline);
-    consider(step.wake_at);
+    if (step.deadline) at = std::min(at, *step.deadline);
+    if (!step.wake_at) continue;
+    // What became due since the last turn is due now; but an attempt that waits for a slot waits
+    // for no time any more.
+    const bool is_without_slot = waits_for_slot && !step.calls.empty() && *step.wake_at <= now;
+    if (!is_without_slot) at = std::min(at, *step.wake_at);
   }
   return at;
 }

@@ -155,8 +155,9 @@ class Machine {
   [[nodiscard]] std::size_t slots_held() const;
   /// No more than this many further slots could be used in the next turn.
   [[nodiscard]] std::size_t slots_usable() const;
-  /// The first moment after `now` at which TimerFired is due; none when terminal.
-  [[nodiscard]] std::optional<Time> wake_at(Time now) const;
+  /// The first moment at which TimerFired is due, which may be past; none when terminal.
+  /// `waits_for_slot`: the last turn wanted a slot and got none.
+  [[nodiscard]] std::optional<Time> wake_at(Time now, bool waits_for_slot) const;
   /// Whether it waits only for timers and inputs of others.
   [[nodiscard]] bool is_parked() const;
   /// "agent", "timer", "retry", or empty.

@@ -37,14 +37,32 @@ void TaskBoard::apply(const store::TaskChange& change) {
   }
 }
 
-void TaskBoard::poll(AgentId agent, std::size_t max, Time deadline, std::string actor, Done done) {
+void TaskBoard::poll(AgentId agent, std::size_t max, Time deadline, std::string actor,
+                     std::stop_token gone, Done done) {
   {
     const MutexLock lock(mutex_);
-    queues_[agent].pollers.push_back(
-        std::make_shared<Poller>(Poller{max, deadline, std::move(actor), std::move(done)}));
+    if (!is_stopped_) {
+      queues_[agent].pollers.push_back(std::make_shared<Poller>(
+          Poller{max, deadline, std::move(actor), std::move(gone), std::move(done)}));
+      done = nullptr;
+    }
   }
+  if (done) return done({});
   serve(agent);
   executor_.post_at(deadline, [this, agent] { serve(agent); });
+}
+
+void TaskBoard::stop() {
+  std::vector<std::shared_ptr<Poller>> waiting;
+  {
+    const MutexLock lock(mutex_);
+    is_stopped_ = true;
+    for (auto& [agent, queue] : queues_) {
+      waiting.insert(waiting.end(), queue.pollers.begin(), queue.pollers.end());
+      queue.pollers.clear();
+    }
+  }
+  for (const auto& poller : waiting) poller->done({});
 }
 
 /// Gives free tasks to the workers that wait, first come first served, and sends home those whose
@@ -58,6 +76,11 @@ void TaskBoard::serve(AgentId agent) {
     const auto at = queues_.find(agent);
     if (at == queues_.end()) return;
     Queue& queue = at->second;
+    std::erase_if(queue.pollers, [&late](const std::shared_ptr<Poller>& poller) {
+      const bool is_over = poller->gone.stop_requested();
+      if (is_over) late.push_back(poller);
+      return is_over;
+    });
     auto task = queue.tasks.begin();
     while (!queue.pollers.empty()) {
       std::vector<store::TaskRow> taken;
@@ -116,10 +139,13 @@ void TaskBoard::claim(AgentId agent, std::vector<store::TaskRow> tasks,
                return;
              }
              // Every claim was refused: the board was behind. The worker goes on waiting.
+             bool is_over = false;
              {
                const MutexLock lock(mutex_);
-               queues_[agent].pollers.push_back(poller);
+               is_over = is_stopped_;
+               if (!is_over) queues_[agent].pollers.push_back(poller);
              }
+             if (is_over) return poller->done({});
              executor_.post_at(clock_.now() + Duration(50), [this, agent] { serve(agent); });
            });
   }

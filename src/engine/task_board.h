@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <vector>
 
 #include "base/executor.h"
@@ -37,7 +38,12 @@ class TaskBoard {
   void apply(const store::TaskChange& change);
 
   /// Up to `max` tasks of `agent`, as soon as there is one, else none at `deadline`. `done` once.
-  void poll(AgentId agent, std::size_t max, Time deadline, std::string actor, Done done);
+  /// A worker whose `gone` is requested gets no task any more.
+  void poll(AgentId agent, std::size_t max, Time deadline, std::string actor, std::stop_token gone,
+            Done done);
+
+  /// Sends every worker home, and each that comes.
+  void stop();
 
   [[nodiscard]] std::size_t size() const;
 
@@ -46,6 +52,7 @@ class TaskBoard {
     std::size_t max;
     Time deadline;
     std::string actor;
+    std::stop_token gone;
     Done done;
   };
   struct Queue {
@@ -61,6 +68,7 @@ class TaskBoard {
   Executor& executor_;
   const Claim claim_;
   mutable Mutex mutex_;
+  bool is_stopped_ GUARDED_BY(mutex_) = false;
   std::map<AgentId, Queue> queues_ GUARDED_BY(mutex_);
   std::map<TaskId, AgentId> agents_ GUARDED_BY(mutex_);
   /// Tasks that are being claimed: not offered to a second poller meanwhile.

@@ -176,7 +176,7 @@ void no_call_leaves_after_its_result_is_recorded(const std::vector<Call>& made,
 
 void work_for_a_while(EngineWorld& world) {
   world.engine->poll_tasks(
-      world.agent, 5, world.scheduler.now() + std::chrono::seconds(1), "key:worker",
+      world.agent, 5, world.scheduler.now() + std::chrono::seconds(1), "key:worker", {},
       [&world](const std::vector<TakenTask>& taken) {
         for (const TakenTask& task : taken) {
           const std::string hash = to_hex(view_of(crypto::sha256(task.lease_token)));
