@@ -212,7 +212,7 @@ json::Value render_list_item(const store::RunRow& row) {
   out.set("orchestration_id", row.id.uuid());
   out.set("run_id", run_name(row.id));
   out.set("execution_id", row.id.uuid());
-  for (const std::string_view member : {"name", "labels"}) {
+  for (const std::string_view member : {"name", "labels", "workflow_version", "workflow_digest"}) {
     if (const json::Value* value = summary.find(member)) out.set(member, *value);
   }
   if (row.workflow) out.set("workflow_id", row.workflow->uuid());

@@ -138,6 +138,15 @@ std::string references_of(const std::string& source) {
   return out;
 }
 
+TEST(Parse, RefusesAMacroThatLacksItsLastArgument) {
+  for (const char* source :
+       {"[1].all(k, )", "[1].exists(i, v, )", "[1].map(x, )", "[1].transformList(i, v, )"}) {
+    std::vector<Fault> faults;
+    EXPECT_FALSE(Expression::parse(source, &faults).has_value()) << source;
+    EXPECT_EQ(faults.size(), 1U) << source;
+  }
+}
+
 TEST(References, AreTheFreeNamesWithTheirLiteralPaths) {
   EXPECT_EQ(references_of("steps.a.result.x"), "1:1 steps/a/result/x ");
   EXPECT_EQ(references_of("steps[\"a-b\"].result['x'].y"), "1:1 steps/a-b/result/x/y ");

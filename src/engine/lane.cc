@@ -437,6 +437,9 @@ json::Value Lane::summary(const Actor& actor, bool waits_for_slot) {
        {std::pair{"name", &state.name}, std::pair{"labels", &state.labels}}) {
     if (const json::Value* value = actor.contents.find(committed->ref)) out.set(member, *value);
   }
+  for (const std::string_view fact : {"workflow_version", "workflow_digest"}) {
+    if (const json::Value* value = state.start_facts.find(fact)) out.set(fact, *value);
+  }
   const std::string_view waiting = waits_for_slot ? "capacity" : actor.machine->waiting_for();
   if (!is_terminal(state.status) && !waiting.empty()) out.set("waiting_for", waiting);
   if (state.status == RunStatus::kFailed) {

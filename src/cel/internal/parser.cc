@@ -371,6 +371,11 @@ class Parser {
     --comprehension_depth_;
     scope_.resize(slot);
     if (!parsed) return kFailed;
+    const std::size_t variables = form.two_variables ? 2 : 1;
+    if (children.size() != 1 + form.arguments - variables) {
+      // `x.all(k, )`: the comma made it look like one more argument.
+      return refuse(name, fmt::format("{}() lacks its last argument", name.text));
+    }
     program_.comprehensions.push_back(
         {form.macro, form.two_variables, form.filtered, static_cast<std::uint32_t>(slot)});
     return add(name, Op::kComprehension, program_.comprehensions.size() - 1, children);
