@@ -168,6 +168,20 @@ TEST(Engine, RetriesWhatMayPassAndKeepsTheKey) {
   EXPECT_TRUE(world.runner.made[0].request == world.runner.made[2].request);
 }
 
+// The delay may be over before the failure is durable; the retry must not wait for the run's limit.
+TEST(Engine, RetriesAtOnceWithoutADelay) {
+  int calls = 0;
+  EngineWorld world([&calls](const Call&) {
+    return ++calls < 3 ? fail("HTTP_503", "5xx") : succeed(json::Object{{"status", 200}});
+  });
+  const auto run = world.start(plan_of(R"([{"name":"call","type":"webhook",
+      "retry":{"max_attempts":3,"initial_delay_ms":0},
+      "config":{"url":"https://example.com/"}}])"));
+  world.scheduler.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(world.history(run.id).machine.state().status, RunStatus::kCompleted);
+  EXPECT_EQ(calls, 3);
+}
+
 TEST(Engine, GivesUpWhenTheAttemptsAreUsedUp) {
   EngineWorld world([](const Call&) { return fail("HTTP_503", "5xx"); });
   const auto run = world.start(plan_of(kWebhook));
