@@ -11,11 +11,9 @@ namespace {
 
 /// Starts the run and answers: 202 at once with the run as it was created, or, if the caller waits,
 /// with the run as it ended.
-Reply start(Call& call, PreparedRun prepared) {
-  const auto wait = call.wait();
-  if (!wait) return problem_of(wait.error());
+Reply start(Call& call, PreparedRun prepared, std::chrono::seconds wait) {
   const RunId id = prepared.run.id;
-  const bool is_waiting = *wait && **wait > std::chrono::seconds(0);
+  const bool is_waiting = wait > std::chrono::seconds(0);
   net::Response created;
   // Who waits is shown the run as it ended: as it was created it is of use to a repetition only.
   if (!is_waiting || call.keyed) {
@@ -26,7 +24,7 @@ Reply start(Call& call, PreparedRun prepared) {
   auto run = std::make_shared<engine::NewRun>(std::move(prepared.run));
   Services& services = call.services;
   if (is_waiting) {
-    return wait_for_run(call, id, **wait, 202, [&services, run](Begun begun) {
+    return wait_for_run(call, id, wait, 202, [&services, run](Begun begun) {
       services.engine.start_run(
           std::move(*run), [begun = std::move(begun)](const Result<engine::Outcome>& done) {
             begun(done ? std::nullopt : std::optional(problem_of(done.error())));
@@ -47,8 +45,10 @@ Reply start(Call& call, PreparedRun prepared) {
 Reply finish(Call& call, std::variant<PreparedRun, Problem> prepared, bool is_dry_run) {
   if (auto* refusal = std::get_if<Problem>(&prepared)) return std::move(*refusal);
   auto& run = std::get<PreparedRun>(prepared);
+  const auto wait = call.wait();
+  if (!wait) return problem_of(wait.error());
   if (is_dry_run) return json_response(200, render_dry_run(run));
-  return start(call, std::move(run));
+  return start(call, std::move(run), wait->value_or(std::chrono::seconds(0)));
 }
 
 Reply execute_workflow(Call& call) {
