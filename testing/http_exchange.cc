@@ -9,8 +9,11 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <ostream>
 
 #include "json/parse.h"
+#include "json/pointer.h"
+#include "json/write.h"
 
 namespace avow::testing {
 namespace {
@@ -157,4 +160,14 @@ HttpReply exchange(const Exchange& where, const HttpCall& call) {
   return exchange_bytes(where, request_bytes(call));
 }
 
+json::Value value_at(const json::Value& value, std::string_view pointer) {
+  const json::Value* const found = json::at(value, pointer);
+  return found == nullptr ? json::Value() : *found;
+}
+
 }  // namespace avow::testing
+
+namespace avow::json {
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest's name
+void PrintTo(const Value& value, std::ostream* out) { *out << write(value); }
+}  // namespace avow::json

@@ -4,6 +4,7 @@
 // test says. Any thread.
 #pragma once
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 
@@ -42,4 +43,12 @@ std::string request_bytes(const HttpCall& call);
 HttpReply exchange_bytes(const Exchange& exchange, std::string_view bytes);
 HttpReply exchange(const Exchange& exchange, const HttpCall& call);
 
+/// The value at `pointer` (RFC 6901); null if there is none.
+json::Value value_at(const json::Value& value, std::string_view pointer);
+
 }  // namespace avow::testing
+
+namespace avow::json {
+/// How GoogleTest shows a value.
+void PrintTo(const Value& value, std::ostream* out);
+}  // namespace avow::json

@@ -14,12 +14,12 @@ namespace {
 
 std::vector<std::string_view> segments_of(std::string_view path) {
   std::vector<std::string_view> out;
-  while (!path.empty()) {
-    const std::size_t slash = std::min(path.find('/'), path.size());
+  while (true) {
+    const std::size_t slash = path.find('/');
     out.push_back(path.substr(0, slash));
-    path.remove_prefix(std::min(slash + 1, path.size()));
+    if (slash == std::string_view::npos) return out;
+    path.remove_prefix(slash + 1);
   }
-  return out;
 }
 
 /// How many segments a path shares literally with `pattern`; nothing if it does not fit.

@@ -24,7 +24,7 @@ struct Promise {
 
 void expect_kept(const json::Value& answer, const std::vector<Promise>& promises) {
   for (const Promise& promise : promises) {
-    const json::Value value = at(answer, promise.pointer);
+    const json::Value value = value_at(answer, promise.pointer);
     EXPECT_EQ(value.type(), promise.type) << promise.pointer << " in " << json::write(answer);
     if (!value.is_string()) continue;
     EXPECT_THAT(value.as_string(), MatchesRegex(promise.pattern)) << promise.pointer;
@@ -65,7 +65,7 @@ class PublishedExamples : public ServerTest {
   void work(const json::Value& result) {
     const json::Value polled =
         all_.expect(200, all_.post("/v1/agents/" + agent_ + "/tasks/poll", R"({"wait": 30})"_json));
-    const json::Value task = at(polled, "/tasks/0");
+    const json::Value task = value_at(polled, "/tasks/0");
     ASSERT_TRUE(task.is_object());
     const json::Value body =
         json::Object{{"lease_token", *task.find("lease_token")}, {"result", result}};
@@ -133,15 +133,15 @@ TEST_F(PublishedExamples, ExecuteOrchestrationWorksVerbatimAndAnswersBothDialect
   const json::Value created = all_.expect(202, reply);
   expect_kept(created, kNarrativeOrchestration);
   expect_kept(created, kOpenApiOrchestration);
-  EXPECT_EQ(at(created, "/workflow_id"), json::Value(workflow));
-  EXPECT_EQ(at(created, "/agents"), json::Value(json::Array{agent_}));
-  EXPECT_EQ(at(created, "/steps/0/status"), json::Value("pending"));
+  EXPECT_EQ(value_at(created, "/workflow_id"), json::Value(workflow));
+  EXPECT_EQ(value_at(created, "/agents"), json::Value(json::Array{agent_}));
+  EXPECT_EQ(value_at(created, "/steps/0/status"), json::Value("pending"));
 
   work(R"({"rows": 7})"_json);
   const json::Value run = ended(all_, created.string_or("orchestration_id"));
   expect_kept(run, kOpenApiOrchestration);
   EXPECT_EQ(run.string_or("status"), "completed") << json::write(run);
-  EXPECT_EQ(at(run, "/results"), R"({"step_1": {"rows": 7}, "step_2": {"seen": 7}})"_json);
+  EXPECT_EQ(value_at(run, "/results"), R"({"step_1": {"rows": 7}, "step_2": {"seen": 7}})"_json);
   expect_kept(run, {{"/steps/0/started_at", json::Type::kString, kTime},
                     {"/steps/0/completed_at", json::Type::kString, kTime},
                     {"/steps/0/result/rows", json::Type::kInt}});
@@ -198,8 +198,8 @@ TEST_F(PublishedExamples, TheNarrativeRequestOfAnAgentAnswersBothDialects) {
                         {"/created_at", json::Type::kString, kTime}});
   const json::Value run = ended(all_, created.string_or("id"));
   EXPECT_EQ(run.string_or("status"), "completed") << json::write(run);
-  EXPECT_EQ(at(run, "/output/text"), json::Value("good morning"));
-  EXPECT_EQ(at(run, "/steps/0/type"), json::Value("llm_inference"));
+  EXPECT_EQ(value_at(run, "/output/text"), json::Value("good morning"));
+  EXPECT_EQ(value_at(run, "/steps/0/type"), json::Value("llm_inference"));
 }
 
 TEST_F(PublishedExamples, ADryRunShowsThePlanAndStoresNothing) {
@@ -220,7 +220,8 @@ TEST_F(PublishedExamples, ADryRunShowsThePlanAndStoresNothing) {
                        {"/steps/0/status", json::Type::kString, "planned"},
                        {"/steps/0/config", json::Type::kObject},
                        {"/steps/0/agent_id", json::Type::kString, kUuid}});
-    EXPECT_EQ(at(plan, "/steps/1/level").as_int(), at(plan, "/steps/0/level").as_int() + 1);
+    EXPECT_EQ(value_at(plan, "/steps/1/level").as_int(),
+              value_at(plan, "/steps/0/level").as_int() + 1);
     all_.expect(404, all_.get("/v1/orchestrations/" + plan.string_or("execution_id")));
   }
 }
@@ -243,7 +244,7 @@ TEST_F(PublishedExamples, BothFormsOfAnIdNameTheSameRunInPathsQueriesAndBodies) 
   for (const char* const member : {"id", "agent_id"}) {
     const auto found =
         all_.expect(200, all_.get("/v1/orchestrations?agent_id=" + agent.string_or(member)));
-    EXPECT_EQ(at(found, "/items/0/id"), json::Value(name)) << member;
+    EXPECT_EQ(value_at(found, "/items/0/id"), json::Value(name)) << member;
   }
 }
 

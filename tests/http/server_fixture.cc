@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server_fixture.h"
 
-#include "json/pointer.h"
-
 namespace avow {
 namespace {
 
@@ -28,17 +26,7 @@ std::unique_ptr<World>& world() {
   return one;
 }
 
-std::string unique_name() {
-  static int made = 0;
-  return fmt::format("thing {}", ++made);
-}
-
 }  // namespace
-
-json::Value at(const json::Value& value, std::string_view pointer) {
-  const json::Value* const found = json::at(value, pointer);
-  return found == nullptr ? json::Value() : *found;
-}
 
 testing::HttpReply Client::send_json(const std::string& method, const std::string& target,
                                      const json::Value& body, net::Headers headers) {
@@ -98,6 +86,11 @@ Client ServerTest::other_tenant() {
       201, maker.send_json("POST", "/v1/api-keys", json::Object{{"scopes", json::Array{"*:*"}}},
                            {{"X-Tenant-ID", tenant.string_or("tenant_id")}}));
   return client(key.string_or("api_key"));
+}
+
+std::string ServerTest::unique_name() {
+  static int made = 0;
+  return fmt::format("thing {}", ++made);
 }
 
 std::string ServerTest::make_agent(Client& client, const json::Value& body) {

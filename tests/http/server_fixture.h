@@ -24,8 +24,7 @@ inline json::Value operator""_json(const char* text, std::size_t size) {
   return std::move(*parsed);
 }
 
-/// The value at `pointer`; null if there is none.
-json::Value at(const json::Value& value, std::string_view pointer);
+using testing::value_at;
 
 /// Calls the server as the owner of one key. One thread.
 class Client {
@@ -76,6 +75,8 @@ class ServerTest : public ::testing::Test {
   /// A key that may do everything in a tenant that was made for it.
   static Client other_tenant();
 
+  /// Another one at every call.
+  static std::string unique_name();
   /// Makes an agent; its UUID.
   static std::string make_agent(Client& client, const json::Value& body = json::Object());
   /// Makes a workflow of `steps` under a name of its own; its UUID.
