@@ -20,7 +20,7 @@ namespace {
 using testing::EngineWorld;
 using testing::ScriptedRunner;
 
-constexpr std::uint64_t kSeeds = 400;
+constexpr std::uint64_t kSeeds = 2'000;
 
 /// A workflow of 1 to 8 steps of every type that the engine has, with random options and
 /// dependencies.
@@ -130,7 +130,9 @@ void at_most_one_end(const std::vector<Event>& events) {
 void seq_and_time_never_go_back(const std::vector<Event>& events) {
   for (std::size_t i = 0; i < events.size(); ++i) {
     EXPECT_EQ(events[i].seq, i + 1);
-    if (i > 0) EXPECT_GE(events[i].time, events[i - 1].time);
+    if (i > 0) {
+      EXPECT_GE(events[i].time, events[i - 1].time);
+    }
   }
 }
 
@@ -163,7 +165,9 @@ void no_call_leaves_after_its_result_is_recorded(const std::vector<Call>& made,
   for (const Call& call : made) {
     if (call.id.run != state.id) continue;
     const auto [at, is_new] = requests.emplace(call.id, call.request);
-    if (!is_new) EXPECT_TRUE(at->second == call.request) << call.id.key() << " changed its request";
+    if (!is_new) {
+      EXPECT_TRUE(at->second == call.request) << call.id.key() << " changed its request";
+    }
   }
   for (const StepState& step : state.steps) {
     std::set<std::uint32_t> numbers;
