@@ -51,23 +51,25 @@ void declare(CLI::App& app, Options& options) {
 void print_header() {
   utsname system{};
   ::uname(&system);
-  fmt::print("{}  {} processors, {} {}\n", format_time(SystemClock().now()),
+  fmt::print("{}, {} processors, {} {}\n", format_time(SystemClock().now()),
              std::thread::hardware_concurrency(), system.sysname, system.release);
   fmt::print(
-      "{:>8} {:>5} {:>7} | {:>8} {:>8} {:>8} {:>8} | {:>9} {:>9} {:>8} {:>9} | {:>6} {:>6}\n",
-      "kind", "steps", "clients", "runs/s", "steps/s", "p50 ms", "p99 ms", "cpu s", "us/run",
-      "clt us", "bytes/run", "RSS MB", "sync us");
+      "us and bytes are for one run; sync: the median fdatasync of 4 KiB; other: CPU seconds "
+      "of other processes meanwhile\n");
+  fmt::print(
+      "{:<8} {:>5} {:>7} | {:>7} {:>7} {:>7} {:>7} | {:>8} {:>9} {:>9} {:>7} {:>6} | {:>7} {:>7}\n",
+      "kind", "steps", "clients", "runs/s", "steps/s", "p50 ms", "p99 ms", "server s", "server us",
+      "client us", "bytes", "RSS MB", "sync us", "other s");
 }
 
 void print_row(const Scenario& scenario, const Figures& figures) {
   fmt::print(
-      "{:>8} {:>5} {:>7} | {:>8.0f} {:>8.0f} {:>8.3f} {:>8.3f} | {:>9.2f} {:>9.0f} {:>8.0f} "
-      "{:>9.0f} "
-      "| {:>6.1f} {:>6.0f}\n",
+      "{:<8} {:>5} {:>7} | {:>7.0f} {:>7.0f} {:>7.3f} {:>7.3f} | {:>8.2f} {:>9.0f} {:>9.0f} "
+      "{:>7.0f} {:>6.1f} | {:>7.0f} {:>7.2f}\n",
       kind_name(scenario.kind), scenario.steps, scenario.clients, figures.runs_per_second,
       figures.steps_per_second, figures.p50_ms, figures.p99_ms, figures.server_cpu_s,
       figures.server_cpu_us_per_run, figures.client_cpu_us_per_run, figures.bytes_written_per_run,
-      figures.resident_mb, figures.fdatasync_us);
+      figures.resident_mb, figures.fdatasync_us, figures.other_cpu_s);
 }
 
 void print_json(const Scenario& scenario, const Figures& figures) {
@@ -83,6 +85,7 @@ void print_json(const Scenario& scenario, const Figures& figures) {
                    {"server_cpu_s", json::Value::number(figures.server_cpu_s)},
                    {"server_cpu_us_per_run", json::Value::number(figures.server_cpu_us_per_run)},
                    {"client_cpu_us_per_run", json::Value::number(figures.client_cpu_us_per_run)},
+                   {"other_cpu_s", json::Value::number(figures.other_cpu_s)},
                    {"bytes_written_per_run", json::Value::number(figures.bytes_written_per_run)},
                    {"fdatasync_us", json::Value::number(figures.fdatasync_us)},
                    {"resident_mb", json::Value::number(figures.resident_mb)},

@@ -112,10 +112,14 @@ struct Repeat {
   Usage before;
   Usage after;
   double client_cpu_us = 0;
+  Seconds machine_cpu{};
   std::chrono::nanoseconds fdatasync{};
 
   [[nodiscard]] double runs() const { return static_cast<double>(loop.latencies.size()); }
   [[nodiscard]] Seconds server_cpu() const { return after.cpu - before.cpu; }
+  [[nodiscard]] double other_cpu_s() const {
+    return (machine_cpu - server_cpu()).count() - client_cpu_us / 1e6;
+  }
 };
 
 Result<Repeat> measure_once(ClosedLoop& loop, const std::string& request,
@@ -125,10 +129,12 @@ Result<Repeat> measure_once(ClosedLoop& loop, const std::string& request,
   ASSIGN_OR_RETURN(repeat.fdatasync, median_fdatasync(folder));
   ASSIGN_OR_RETURN(repeat.before, server.usage());
   const double cpu_before = own_cpu_us();
+  const Seconds machine_before = machine_cpu();
   ASSIGN_OR_RETURN(repeat.loop,
                    loop.run(request, std::chrono::duration_cast<std::chrono::nanoseconds>(duration),
                             is_completed_run));
   repeat.client_cpu_us = own_cpu_us() - cpu_before;
+  repeat.machine_cpu = machine_cpu() - machine_before;
   ASSIGN_OR_RETURN(repeat.after, server.usage());
   return repeat;
 }
@@ -160,6 +166,7 @@ Figures summarise(const Scenario& scenario, const std::vector<Repeat>& repeats) 
       repeats, [](const Repeat& one) { return static_cast<double>(one.fdatasync.count()) / 1e3; });
   for (const Repeat& repeat : repeats) {
     out.server_cpu_s += repeat.server_cpu().count();
+    out.other_cpu_s += repeat.other_cpu_s();
     out.runs += repeat.loop.latencies.size();
   }
   out.resident_mb = static_cast<double>(repeats.back().after.resident_bytes) / kMegabyte;

@@ -41,6 +41,7 @@ struct Figures {
   double p99_ms = 0;
   double server_cpu_us_per_run = 0;
   double server_cpu_s = 0;           ///< Of all repeats together.
+  double other_cpu_s = 0;            ///< Of everybody else, all repeats: should be near nothing.
   double client_cpu_us_per_run = 0;  ///< This process: the clients and the stub.
   double bytes_written_per_run = 0;
   double fdatasync_us = 0;     ///< Median of 200 before each repeat.

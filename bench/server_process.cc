@@ -91,6 +91,10 @@ std::uint64_t field(std::string_view text, std::string_view name) {
   return number;
 }
 
+std::chrono::duration<double> seconds_of_ticks(double ticks) {
+  return std::chrono::duration<double>(ticks / static_cast<double>(::sysconf(_SC_CLK_TCK)));
+}
+
 Result<std::string> init(const std::filesystem::path& avow, const std::filesystem::path& folder) {
   const std::string data = folder / "data";
   ASSIGN_OR_RETURN(
@@ -169,11 +173,24 @@ Result<Usage> ServerProcess::usage() const {
   double system_ticks = 0;
   fields >> user_ticks >> system_ticks;
   const std::string memory = text_of(proc / "smaps_rollup");
-  const auto ticks_per_second = static_cast<double>(::sysconf(_SC_CLK_TCK));
-  return Usage{.cpu = std::chrono::duration<double>((user_ticks + system_ticks) / ticks_per_second),
+  return Usage{.cpu = seconds_of_ticks(user_ticks + system_ticks),
                .bytes_written = field(text_of(proc / "io"), "\nwrite_bytes:"),
                .resident_bytes = field(memory, "\nRss:") * 1024,
                .proportional_bytes = field(memory, "\nPss:") * 1024};
+}
+
+std::chrono::duration<double> machine_cpu() {
+  std::istringstream fields(text_of("/proc/stat"));
+  std::string name;
+  double user = 0;
+  double nice = 0;
+  double system = 0;
+  double idle = 0;
+  double waiting = 0;
+  double interrupts = 0;
+  double soft_interrupts = 0;
+  fields >> name >> user >> nice >> system >> idle >> waiting >> interrupts >> soft_interrupts;
+  return seconds_of_ticks(user + nice + system + interrupts + soft_interrupts);
 }
 
 Result<std::chrono::nanoseconds> median_fdatasync(const std::filesystem::path& folder) {

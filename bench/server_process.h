@@ -61,6 +61,9 @@ class ServerProcess {
   const std::string api_key_;
 };
 
+/// What all processes of the machine have used since it started.
+std::chrono::duration<double> machine_cpu();
+
 /// The median of fdatasync after appending 4 KiB to a new file in `folder`.
 /// Errors: kUnavailable
 Result<std::chrono::nanoseconds> median_fdatasync(const std::filesystem::path& folder);
