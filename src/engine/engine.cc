@@ -43,7 +43,13 @@ Engine::Engine(Clock& clock, Rng& rng, std::vector<LaneExecutors> lanes, store::
   }
 }
 
-Engine::~Engine() { CHECK(!is_started_ || is_stopped_); }
+Engine::~Engine() {
+  CHECK(!is_started_ || is_stopped_);
+  // What a watch holds may call unwatch() when it goes, which needs this object whole.
+  std::unordered_map<RunId, std::map<std::uint64_t, Ended>> dropped;
+  const MutexLock lock(mutex_);
+  dropped.swap(watches_);
+}
 
 Lane& Engine::lane_of(RunId run) const { return *lanes_[std::hash<RunId>()(run) % lanes_.size()]; }
 

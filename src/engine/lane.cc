@@ -333,8 +333,11 @@ void Lane::committed(RunId run, const Result<void>& done, Pending& pending) {
 /// Callers are told; what came from outside calls is given again.
 void Lane::commit_failed(Actor& actor, const Error& error, Pending& pending) {
   log::warning("run {}: commit: {}", actor.id.ulid(), error.message);
+  // A store that is full takes it later: for a caller that is no limit of his.
+  const bool is_full = error.code == Code::kResourceExhausted;
+  const Error told = is_full ? Error{Code::kUnavailable, error.message} : error;
   for (auto& [done, outcome] : pending.answers) {
-    if (done) done(error);
+    if (done) done(told);
   }
   if (actor.row.version == 1 && error.code != Code::kOutcomeUnknown) {
     // It never began. Nobody else knows of it.

@@ -58,9 +58,10 @@ struct Server::Parts {
   std::unique_ptr<api::WorkflowCache> workflows;
   api::IdempotencyGate idempotency;
   api::Metrics metrics;
-  std::unique_ptr<engine::Engine> engine;
+  /// Before the engine: what the engine drops last may still answer somebody through them.
   std::unique_ptr<api::Services> services;
   std::unique_ptr<api::Services> metrics_services;  ///< The same, with /metrics open.
+  std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<net::HttpServer> http;
   std::unique_ptr<net::HttpServer> metrics_http;
 
