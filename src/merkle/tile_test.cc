@@ -197,6 +197,17 @@ TEST(TileGrowth, IsThatOfTheExampleInC2sp) {
   EXPECT_TRUE(partial_tiles(0).empty());
 }
 
+TEST(TileGrowth, CompletesAsManyTilesAsGosTlogDoes) {
+  // From golang.org/x/mod/sumdb/tlog, NewTiles(8, old, new): those of full width.
+  struct {
+    std::uint64_t old_size, new_size, full;
+  } const cases[] = {{0, 70'000, 274},    {255, 257, 1}, {65'535, 65'537, 2},
+                     {70'000, 70'001, 0}, {0, 0, 0},     {49'516'517, 49'516'586, 1}};
+  for (const auto& [old_size, new_size, full] : cases) {
+    EXPECT_EQ(completed_tiles(old_size, new_size).size(), full) << old_size << " to " << new_size;
+  }
+}
+
 TEST(TileGrowth, InAnyStepsCompletesEachTileOnceAndInAll) {
   SeededRng rng(7);
   constexpr std::uint64_t kSize = 300'000;
