@@ -36,6 +36,12 @@ std::optional<std::vector<AgentId>> read_agent_ids(Fields& fields) {
 /// Holds `grant` to what `maker` has: takes over what the request left open, refuses what is more.
 void inherit(KeyGrant& grant, const Caller& maker, Fields& fields) {
   grant.scopes = grant.scopes.with_denials_of(maker.scopes);
+  if (grant.scopes.entries().size() > kScopesMax) {
+    fields.fault(FaultKind::kInvalid, "/scopes", "TOO_LONG",
+                 fmt::format("has more than {} scopes together with your own denials, which the "
+                             "new key inherits",
+                             kScopesMax));
+  }
   for (const Scope scope : all_scopes()) {
     if (!grant.scopes.allows(scope) || maker.allows(scope)) continue;
     fields.fault(FaultKind::kForbidden, "/scopes", "FORBIDDEN",

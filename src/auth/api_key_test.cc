@@ -150,6 +150,34 @@ TEST(MakeApiKey, RefusesOtherAgentsAndALaterEndThanItsMakers) {
   EXPECT_EQ(none->key.agent_ids, std::vector<AgentId>());
 }
 
+// The denials that it inherits count: the record of a key with more could not be read again.
+TEST(MakeApiKey, HoldsNoMoreScopesThanCanBeReadBack) {
+  std::vector<std::string> entries;
+  for (const Scope scope : all_scopes()) {
+    entries.emplace_back(scope_name(scope));
+    if (scope != Scope::kAuditRead) entries.push_back("!" + std::string(scope_name(scope)));
+  }
+  for (std::string_view resource :
+       {"workflows", "orchestrations", "contents", "agents", "tools", "tasks", "guardrails",
+        "receipts", "approvals", "secrets", "webhooks", "metrics", "api-keys", "audit"}) {
+    entries.push_back(std::string(resource) + ":*");
+  }
+  const auto with = [&](std::size_t count) {
+    json::Array scopes(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(count));
+    return json::write(json::Object{{"scopes", std::move(scopes)}});
+  };
+  ASSERT_GE(entries.size(), 58U);
+  entries.insert(entries.end(), {"!workflows:*", "!agents:*", "!tools:*", "!tasks:*", "!secrets:*",
+                                 "!metrics:*", "*:*"});
+  ASSERT_GE(entries.size(), kScopesMax);
+  const Caller maker = maker_with({"*:*", "!audit:*"});
+  EXPECT_EQ(faults_of(made(with(kScopesMax), maker)),
+            (std::vector<std::string>{"/scopes TOO_LONG"}));
+  auto fits = made(with(kScopesMax - 1), maker);
+  ASSERT_TRUE(fits);
+  EXPECT_TRUE(api_key_from(to_change(fits->key).record));
+}
+
 TEST(MakeApiKey, APlatformKeyGrantsAnythingInTheTenantThatItNames) {
   Caller platform{.tenant = kTenant, .is_platform = true, .principal = "key:platform"};
   auto issued = made(R"({"name":"x","scopes":["*:*"]})", platform);
