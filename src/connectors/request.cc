@@ -149,6 +149,9 @@ Result<json::Value> RequestBuilder::finish(TenantId tenant, const SecretStore& s
     return failure(Code::kInvalidArgument, "method must be GET, HEAD, POST, PUT, PATCH or DELETE");
   }
   ASSIGN_OR_RETURN(const Url url, parse_url(request_.string_or("url")));
+  if (has_dot_segment(url.target)) {
+    return failure(Code::kInvalidArgument, "a path segment of the URL is \".\" or \"..\"");
+  }
   RETURN_IF_ERROR(check_headers(headers_));
   request_.set("headers", std::move(headers_));
   for (const json::Value& use : secrets_.as_array()) {

@@ -107,6 +107,8 @@ TEST(Webhook, ThatCannotBeSentIsRefused) {
   } cases[] = {
       {R"({"url":"https://user:pw@hooks.example.com/"})", {}, Code::kInvalidArgument},
       {R"({"url":"gopher://hooks.example.com/"})", {}, Code::kInvalidArgument},
+      {R"({"url":"https://h.example/users/../admin"})", {}, Code::kInvalidArgument},
+      {R"({"url":"https://h.example/users/%2E%2e"})", {}, Code::kInvalidArgument},
       {R"({"url":"https://hooks.example.com/","method":"TRACE"})", {}, Code::kInvalidArgument},
       {R"({"url":"https://h.example/","headers":{"X":"a\r\nY: b"}})", {}, Code::kInvalidArgument},
       {R"({"url":"https://h.example/","headers":{"a b":"c"}})", {}, Code::kInvalidArgument},

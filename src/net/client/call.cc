@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kRedirectsMax = 5;
 constexpr std::size_t kHeaderBytesMax = std::size_t{64} << 10;
+constexpr std::size_t kErrorTextMax = 300;
 
 /// One part of a URL; nothing if it has none.
 std::optional<std::string> part(CURLU* url, CURLUPart which, unsigned flags = 0) {
@@ -252,7 +253,9 @@ Result<void> Call::redirect(const std::string& location) {
 }
 
 Error Call::error_of(CURLcode code) const {
-  const std::string text = error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code);
+  // It may quote the peer, as the names in its certificate.
+  const std::string text =
+      shown(error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code), kErrorTextMax);
   if (is_too_large_) {
     return failure(Code::kResourceExhausted, "the answer is longer than {} bytes",
                    request_.response_bytes_max);
