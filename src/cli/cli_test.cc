@@ -109,6 +109,15 @@ TEST_F(CommandLine, DefinesPublishesAndExecutesAWorkflowByName) {
   EXPECT_THAT(followed.out, HasSubstr("\"text\": \"Hello, Ada!\""));
 }
 
+TEST_F(CommandLine, ShowsAnOutputWithoutCharactersThatATerminalObeys) {
+  publish_greeting();
+  const std::string input =
+      file("input.json", "{\"name\": \"\\u009b31m\\u001b[2J\\u007f\\u00e9\"}");
+  const Ended followed = avow({"execute", "greeting", "--input", input, "--follow"});
+  EXPECT_EQ(followed.code, kOk) << followed.err;
+  EXPECT_THAT(followed.out, HasSubstr(R"(Hello, \u009b31m\u001b[2J\u007fé!)"));
+}
+
 TEST_F(CommandLine, ReadsParametersAsJsonWhereTheyAreAndAsTextElsewhere) {
   publish_greeting();
   const Ended followed = avow({"execute", "greeting", "--input", "-", "--param", "word=Good day",

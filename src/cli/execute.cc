@@ -62,7 +62,7 @@ int execute(Terminal& terminal, const ExecuteCommand& command) {
   if (!answer) return session.exit_code();
   if (command.follows && !command.is_dry_run) {
     const std::string run_id = answer->body.string_or("run_id");
-    if (!session.is_json()) terminal.out << run_id << std::endl;
+    if (!session.is_json()) terminal.out << shown(run_id) << std::endl;
     return follow_run(session, run_id);
   }
   if (session.print_json(*answer)) return kOk;

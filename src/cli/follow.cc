@@ -10,11 +10,12 @@ namespace {
 
 /// What one event says to somebody who watches; "" for what is of no interest.
 std::string told(const Terminal& terminal, const json::Value& event) {
-  const std::string type = event.string_or("type");
+  const std::string type = cell(event, "type");
   const std::string step = cell(event, "step");
   const std::size_t dot = type.find('.');
   const std::string what = dot == std::string::npos ? type : type.substr(dot + 1);
-  const std::string clock = event.string_or("time").substr(11, 12);
+  const std::string time = cell(event, "time");
+  const std::string clock = time.size() > 11 ? time.substr(11, 12) : time;
   const bool is_step = type.starts_with("step.");
   return fmt::format("{}  {:<24}  {}\n", clock, step.empty() ? "run" : step,
                      is_step || step.empty() ? coloured(terminal, what) : type);

@@ -31,6 +31,26 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
+/// JSON as people read it. Strings in it may hold DEL and C1 control characters, which some
+/// terminals obey: they are written as JSON's escapes.
+std::string pretty(const json::Value& value) {
+  const std::string text = json::write_pretty(value);
+  std::string out;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const auto next = static_cast<unsigned char>(at + 1 < text.size() ? text[at + 1] : 0);
+    if (byte == 0x7F) {
+      out += "\\u007f";
+    } else if (byte == 0xC2 && next >= 0x80 && next < 0xA0) {
+      out += fmt::format("\\u{:04x}", next);
+      ++at;
+    } else {
+      out += text[at];
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string cell(const json::Value& object, std::string_view member) {
@@ -115,7 +135,7 @@ void print_run(Terminal& terminal, const json::Value& run) {
         error->string_or("step").empty() ? "" : fmt::format(" (step {})", cell(*error, "step")));
   }
   if (const json::Value* output = run.find("output")) {
-    terminal.out << "\noutput\n" << json::write_pretty(*output);
+    terminal.out << "\noutput\n" << pretty(*output);
   }
 }
 
