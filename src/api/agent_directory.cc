@@ -44,8 +44,11 @@ Result<std::shared_ptr<const auth::Agent>> AgentDirectory::find(AgentId id) cons
   // What was read before a change became durable must not be remembered after it.
   if (forgettings_ == forgettings_before) {
     // Full: begin again. What is in use comes back with one read each.
-    if (agents_.size() >= agents_max_) agents_.clear();
-    agents_.emplace(id, agent);
+    if (agents_.size() >= agents_max_ || bytes_ > bytes_max_) {
+      agents_.clear();
+      bytes_ = 0;
+    }
+    if (agents_.emplace(id, agent).second) bytes_ += record.body.size();
   }
   return agent;
 }

@@ -13,8 +13,10 @@ namespace avow::api {
 
 class AgentDirectory : public engine::Directory {
  public:
-  AgentDirectory(Clock& clock, store::Store& store, std::size_t agents_max = 10'000)
-      : clock_(clock), store_(store), agents_max_(agents_max) {}
+  /// `bytes_max`: of the records that are remembered.
+  AgentDirectory(Clock& clock, store::Store& store, std::size_t agents_max = 10'000,
+                 std::size_t bytes_max = std::size_t{64} << 20)
+      : clock_(clock), store_(store), agents_max_(agents_max), bytes_max_(bytes_max) {}
 
   /// Errors: kNotFound, also for an agent of another tenant; those of the store.
   Result<std::shared_ptr<const auth::Agent>> get(TenantId tenant, AgentId id);
@@ -30,9 +32,11 @@ class AgentDirectory : public engine::Directory {
   Clock& clock_;
   store::Store& store_;
   const std::size_t agents_max_;
+  const std::size_t bytes_max_;
   mutable Mutex mutex_;
   mutable std::unordered_map<AgentId, std::shared_ptr<const auth::Agent>> agents_
       GUARDED_BY(mutex_);
+  mutable std::size_t bytes_ GUARDED_BY(mutex_) = 0;  ///< Read since the last new beginning.
   std::uint64_t forgettings_ GUARDED_BY(mutex_) = 0;
 };
 

@@ -109,8 +109,13 @@ Result<std::shared_ptr<const StoredWorkflow>> WorkflowCache::get(TenantId tenant
 void WorkflowCache::forget(WorkflowId id) {
   const MutexLock lock(mutex_);
   ++forgettings_;
+  drop(id);
+}
+
+void WorkflowCache::drop(WorkflowId id) {
   const auto known = entries_.find(id);
   if (known == entries_.end()) return;
+  bytes_ -= known->second.bytes;
   recent_.erase(known->second.place);
   entries_.erase(known);
 }
@@ -141,10 +146,10 @@ Result<std::shared_ptr<const StoredWorkflow>> WorkflowCache::find(WorkflowId id)
   // What was read before a change became durable must not be remembered after it.
   if (forgettings_ != forgettings_before || entries_.contains(id)) return workflow;
   recent_.push_front(id);
-  entries_.emplace(id, Entry{workflow, recent_.begin()});
-  if (entries_.size() > workflows_max_) {
-    entries_.erase(recent_.back());
-    recent_.pop_back();
+  entries_.emplace(id, Entry{workflow, recent_.begin(), record.body.size()});
+  bytes_ += record.body.size();
+  while (entries_.size() > workflows_max_ || (bytes_ > bytes_max_ && entries_.size() > 1)) {
+    drop(WorkflowId{recent_.back()});
   }
   return workflow;
 }

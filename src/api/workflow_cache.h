@@ -29,8 +29,10 @@ struct StoredWorkflow {
 
 class WorkflowCache : public engine::PlanSource {
  public:
-  explicit WorkflowCache(store::Store& store, std::size_t workflows_max = 1'000)
-      : store_(store), workflows_max_(workflows_max) {}
+  /// `bytes_max`: of the records that are remembered, which take many times as much compiled.
+  explicit WorkflowCache(store::Store& store, std::size_t workflows_max = 1'000,
+                         std::size_t bytes_max = std::size_t{16} << 20)
+      : store_(store), workflows_max_(workflows_max), bytes_max_(bytes_max) {}
 
   /// Errors: kNotFound, also for a workflow of another tenant; those of the store.
   Result<std::shared_ptr<const StoredWorkflow>> get(TenantId tenant, WorkflowId id);
@@ -44,13 +46,17 @@ class WorkflowCache : public engine::PlanSource {
 
   store::Store& store_;
   const std::size_t workflows_max_;
+  const std::size_t bytes_max_;
   Mutex mutex_;
   struct Entry {
     std::shared_ptr<const StoredWorkflow> workflow;
     std::list<WorkflowId>::iterator place;
+    std::size_t bytes;
   };
+  void drop(WorkflowId id) REQUIRES(mutex_);
   std::unordered_map<WorkflowId, Entry> entries_ GUARDED_BY(mutex_);
-  std::list<WorkflowId> recent_ GUARDED_BY(mutex_);   ///< Newest first.
+  std::list<WorkflowId> recent_ GUARDED_BY(mutex_);  ///< Newest first.
+  std::size_t bytes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t forgettings_ GUARDED_BY(mutex_) = 0;  ///< What was read before one is not kept.
 };
 
