@@ -29,6 +29,7 @@ struct Call {
   std::map<std::string, std::string, std::less<>> path;  ///< {"id": "..."}, decoded.
   json::Value body = json::Object();                     ///< Of requests that have one: an object.
   std::string trace_id;
+  std::string traceparent = {};  ///< Of the request, checked; empty if it has none that is valid.
   Time now;
   std::optional<KeyedRequest> keyed;
 

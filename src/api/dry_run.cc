@@ -9,6 +9,10 @@
 namespace avow::api {
 namespace {
 
+/// Of one answer. A byte that is shown costs 1/16, so the answer stays below 8 MiB and a request
+/// thread is held for milliseconds; what is beyond is shown as it was written.
+constexpr std::int64_t kFuel = 250'000;
+
 /// What is known before a run starts.
 class BeforeStart : public cel::Environment {
  public:
@@ -98,7 +102,7 @@ json::Value render_dry_run(const PreparedRun& prepared) {
   out.set("dry_run", true);
   out.mutable_object().erase("started_at");
   const BeforeStart environment(run);
-  std::int64_t fuel = engine::kRunFuel;
+  std::int64_t fuel = kFuel;
   json::Array steps;
   if (plan.is_agent_run) {
     const workflow::PlanAgent* agent = plan.find_agent(*run.start.agent);

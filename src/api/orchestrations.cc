@@ -101,6 +101,10 @@ Result<store::RunQuery> run_query(const Call& call) {
   for (const auto& [name, value] : call.request.query) {
     if (name.starts_with(kLabel) && name.size() > kLabel.size()) {
       query.labels.emplace_back(name.substr(kLabel.size()), value);
+      if (query.labels.size() > workflow::kLabelsMax) {
+        return failure(Code::kInvalidArgument, "at most {} labels can be asked for",
+                       workflow::kLabelsMax);
+      }
     } else if (name != "status" && name != "workflow_id" && name != "agent_id" &&
                name != "created_after" && name != "created_before" && name != "limit" &&
                name != "cursor") {

@@ -42,8 +42,9 @@ bool is_zero(std::string_view text) {
   return text.find_first_not_of('0') == std::string_view::npos;
 }
 
-/// The trace id of a valid traceparent (W3C Trace Context, level 1); empty if there is none.
-std::string_view trace_id_in(const net::Headers& headers) {
+/// The traceparent as level 1 of W3C Trace Context writes it; empty if there is none that is valid.
+/// What a later version adds behind it is left out: it could be any text.
+std::string traceparent_in(const net::Headers& headers) {
   const auto given = headers.all("traceparent");
   if (given.size() != 1 || given[0].size() < 55) return {};
   const std::string_view text = given[0];
@@ -55,12 +56,12 @@ std::string_view trace_id_in(const net::Headers& headers) {
   const bool has_digits = is_lower_hex(version) && is_lower_hex(trace) && is_lower_hex(parent) &&
                           is_lower_hex(text.substr(53, 2));
   if (!has_form || !has_digits || version == "ff" || is_zero(trace) || is_zero(parent)) return {};
-  return trace;
+  return fmt::format("00{}", text.substr(2, 53));
 }
 
 std::string trace_id_of(const net::Request& request, Rng& rng) {
-  const std::string_view given = trace_id_in(request.headers);
-  return given.empty() ? random_hex(rng, 32) : std::string(given);
+  const std::string given = traceparent_in(request.headers);
+  return given.empty() ? random_hex(rng, 32) : given.substr(3, 32);
 }
 
 std::string seconds_up(Duration duration) {
@@ -247,6 +248,7 @@ Reply answer(Services& services, const net::Request& request, RouteMatch match,
             .caller = {},
             .path = std::move(match.parameters),
             .trace_id = exchange.trace_id(),
+            .traceparent = traceparent_in(request.headers),
             .now = services.clock.now(),
             .keyed = {}};
   if (!is_open(services, route)) {

@@ -49,7 +49,7 @@ class Preparation {
   }
 
   /// The agents of the plan's steps: each known, each allowed, and one for every step that needs
-  /// one.
+  /// one. Of a stored workflow its author chose them; of inline steps the caller does.
   std::optional<Problem> check_steps(const workflow::Plan& plan, const json::Value& definition) {
     for (const workflow::Step& step : plan.steps) {
       const auto pointer_of = [&] {
@@ -60,6 +60,9 @@ class Preparation {
           return problem_at(
               422, pointer_of(),
               fmt::format("step \"{}\" names an agent that agents does not list", step.name));
+        }
+        if (request_.steps && !call_.caller.may_act_as(*step.agent)) {
+          return problem_at(403, pointer_of(), "this key may not let that agent work");
         }
         const auto agent = call_.services.agents.get(call_.caller.tenant, *step.agent);
         if (!agent) return not_found(pointer_of(), agent.error());
@@ -123,8 +126,7 @@ class Preparation {
     if (!request_.has_agents) {
       for (const AgentPtr& agent : known_) start.agents.push_back(agent->id);
     }
-    if (const std::string* parent = call_.request.headers.find("traceparent"))
-      start.traceparent = *parent;
+    start.traceparent = call_.traceparent;
     start.model = request_.model;
     start.input = request_.input.value_or(json::Object());
     start.name = request_.name;

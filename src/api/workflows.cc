@@ -46,12 +46,32 @@ Reply commit_workflow(const Call& call, int status, const StoredWorkflow& workfl
                         [&cache = call.services.workflows, id = workflow.id] { cache.forget(id); });
 }
 
+/// A key for some agents writes no workflow in which others work: starting it would be a way to be
+/// them. Problem: 403
+std::optional<Problem> names_others_agent(const auth::Caller& caller, const json::Value& body) {
+  const auto is_others = [&caller](const json::Value& member) {
+    const auto id = parse_id(member.string_or("agent_id"));
+    return id && !caller.may_act_as(AgentId{*id});
+  };
+  const auto refused = [](const std::string& pointer) {
+    return problem_at(403, pointer + "/agent_id", "this key may not let that agent work");
+  };
+  if (is_others(body)) return refused("");
+  const json::Array& steps = body.find("steps")->as_array();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (is_others(steps[i])) return refused(json::join("/steps", i));
+  }
+  return {};
+}
+
 std::variant<workflow::Definition, Problem> normalised(const Call& call, const json::Value& body) {
   const TenantCatalog catalog(call.services, call.caller.tenant);
   auto checked = workflow::normalise(body, catalog);
   if (catalog.failed()) return problem_of(*catalog.failed());
   if (const auto* faults = std::get_if<workflow::Faults>(&checked)) return problem_of(*faults);
-  return std::get<workflow::Definition>(std::move(checked));
+  auto& definition = std::get<workflow::Definition>(checked);
+  if (auto refused = names_others_agent(call.caller, definition.body)) return std::move(*refused);
+  return std::move(definition);
 }
 
 /// Whether another workflow has the name and version of `definition`. Problem: 409, 503

@@ -12,6 +12,9 @@
 namespace avow::auth {
 namespace {
 
+/// Unknown members told of one request: a body could hold half a million.
+constexpr std::size_t kUnknownShown = 20;
+
 /// Code points of well-formed UTF-8: the bytes that do not continue one.
 std::size_t characters_of(std::string_view text) {
   return static_cast<std::size_t>(
@@ -131,8 +134,10 @@ std::optional<json::Value> Fields::object(std::string_view name, std::size_t byt
 
 void Fields::refuse_unknown() {
   if (!body_.is_object()) return;
+  std::size_t unknown = 0;
   for (const json::Member& member : body_.as_object()) {
     if (asked_.contains(member.key)) continue;
+    if (++unknown > kUnknownShown) return;
     fault(FaultKind::kMalformed, json::join("", member.key), "UNKNOWN_FIELD",
           fmt::format("\"{}\" is not known here; known are {}", shown(member.key),
                       fmt::join(asked_, ", ")));
