@@ -7,8 +7,11 @@
 #include <optional>
 #include <vector>
 
+#include "base/log.h"
 #include "engine/engine.h"
+#include "json/parse.h"
 #include "store/memory/memory_store.h"
+#include "testing/faulty_store.h"
 #include "testing/scheduler.h"
 #include "workflow/definition.h"
 
@@ -95,6 +98,7 @@ class EngineWorld {
         rng(seed),
         store_executor_(scheduler.make_executor()),
         store(*store_executor_),
+        faults(store, *store_executor_),
         runner(scheduler, std::move(script)),
         options_(options) {
     boot();
@@ -188,6 +192,7 @@ class EngineWorld {
 
  public:
   store::MemoryStore store;
+  FaultyStore faults;  ///< Between the engine and `store`.
   ScriptedRunner runner;
   EverybodyActive directory;
   OwnPlansOnly plans;
@@ -201,7 +206,7 @@ class EngineWorld {
     std::vector<engine::Engine::LaneExecutors> lanes;
     for (int i = 0; i < kLanes; ++i)
       lanes.push_back({scheduler.make_executor(), scheduler.make_executor()});
-    engine = std::make_unique<engine::Engine>(scheduler, rng, std::move(lanes), store, runner,
+    engine = std::make_unique<engine::Engine>(scheduler, rng, std::move(lanes), faults, runner,
                                               directory, plans, options_);
     const auto started = engine->start();
     CHECK(started.has_value());
@@ -222,5 +227,26 @@ class AnythingGoes : public workflow::Catalog {
  private:
   json::Value tool_ = json::Object();
 };
+
+inline json::Value parsed(std::string_view text) {
+  auto value = json::parse(text);
+  CHECK(value.has_value());
+  return *value;
+}
+
+/// The plan of a workflow with these steps (JSON array), agents and tools.
+inline json::Value plan_of(std::string_view steps, std::string_view rest = "{}",
+                           std::string_view agents = "{}", std::string_view tools = "{}") {
+  json::Value body = parsed(rest);
+  body.set("name", "test");
+  body.set("steps", parsed(steps));
+  const auto normalised = workflow::normalise(body, AnythingGoes());
+  if (const auto* faults = std::get_if<workflow::Faults>(&normalised)) {
+    for (const auto& fault : *faults) log::error("{} {}", fault.pointer, fault.message);
+    CHECK(faults->empty());
+  }
+  return workflow::make_plan(std::get<workflow::Definition>(normalised).body, parsed(agents),
+                             parsed(tools));
+}
 
 }  // namespace avow::testing

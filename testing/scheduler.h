@@ -67,6 +67,13 @@ class Scheduler : public Clock {
   /// Drops every task that waits: the process is gone.
   void drop_all() { tasks_.clear(); }
 
+  /// Tasks that wait, timers included.
+  [[nodiscard]] std::size_t waiting() const {
+    std::size_t count = 0;
+    for (const auto& [strand, tasks] : tasks_) count += tasks.size();
+    return count;
+  }
+
   SeededRng& chance() { return chance_; }
 
  private:

@@ -15,29 +15,10 @@ namespace {
 using ::testing::ElementsAre;
 using testing::EngineWorld;
 using testing::fail;
+using testing::parsed;
+using testing::plan_of;
 using testing::ScriptedRunner;
 using testing::succeed;
-
-json::Value parsed(std::string_view text) {
-  auto value = json::parse(text);
-  CHECK(value.has_value());
-  return *value;
-}
-
-/// The plan of a workflow with these steps (JSON array), agents and tools.
-json::Value plan_of(std::string_view steps, std::string_view rest = "{}",
-                    std::string_view agents = "{}", std::string_view tools = "{}") {
-  json::Value body = parsed(rest);
-  body.set("name", "test");
-  body.set("steps", parsed(steps));
-  auto normalised = workflow::normalise(body, testing::AnythingGoes());
-  if (const auto* faults = std::get_if<workflow::Faults>(&normalised)) {
-    for (const auto& fault : *faults) ADD_FAILURE() << fault.pointer << " " << fault.message;
-    CHECK(faults->empty());
-  }
-  return workflow::make_plan(std::get<workflow::Definition>(normalised).body, parsed(agents),
-                             parsed(tools));
-}
 
 ScriptedRunner::Answer unreachable(const Call& call) {
   ADD_FAILURE() << "a call left: " << call.id.key();

@@ -41,6 +41,8 @@ void Lane::tell(RunId run, Input input, std::optional<store::IdempotentAnswer> a
       return;
     }
     Actor* actor = find(run);
+    // A run with calls under way stays in memory: this one's end was recorded without it.
+    if (actor == nullptr && std::holds_alternative<CallFinished>(queued->input)) return;
     if (actor == nullptr) actor = &add(run, {});
     enqueue(*actor, std::move(*queued));
   });
@@ -50,8 +52,7 @@ void Lane::recover(RunId run, TenantId tenant) {
   strand_.post([this, run, tenant] {
     if (is_stopped_ || find(run) != nullptr) return;
     Actor& actor = add(run, tenant);
-    actor.queue.push_back({Recovered{}, {}, {}});
-    load(actor, true);
+    enqueue(actor, {Continue{}, {}, {}});
   });
 }
 
@@ -111,13 +112,13 @@ void Lane::enqueue(Actor& actor, Queued queued) {
   if (actor.machine) {
     process(actor);
   } else if (!actor.is_loading) {
-    load(actor, false);
+    load(actor);
   }
 }
 
-void Lane::load(Actor& actor, bool is_recovery) {
+void Lane::load(Actor& actor) {
   actor.is_loading = true;
-  reader_.post([this, run = actor.id, is_recovery] {
+  reader_.post([this, run = actor.id] {
     const auto read = [&]() -> Result<std::unique_ptr<Actor>> {
       ASSIGN_OR_RETURN(const store::RunRecord record, engine_.store_.read_run(run));
       ASSIGN_OR_RETURN(History history, read_history(record, engine_.plans_));
@@ -131,16 +132,22 @@ void Lane::load(Actor& actor, bool is_recovery) {
       return fresh;
     };
     auto result = std::make_shared<Result<std::unique_ptr<Actor>>>(read());
-    strand_.post(
-        [this, run, result, is_recovery] { loaded(run, std::move(*result), is_recovery); });
+    strand_.post([this, run, result] { loaded(run, std::move(*result)); });
   });
 }
 
-void Lane::loaded(RunId run, Result<std::unique_ptr<Actor>> read, bool is_recovery) {
+void Lane::load_later(Actor& actor) {
+  actor.is_loading = true;
+  strand_.post_at(engine_.clock_.now() + kReloadDelay, [this, run = actor.id] {
+    if (Actor* waiting = find(run); waiting != nullptr && !is_stopped_) load(*waiting);
+  });
+}
+
+void Lane::loaded(RunId run, Result<std::unique_ptr<Actor>> read) {
   Actor* actor = find(run);
   if (actor == nullptr || is_stopped_) return;
   actor->is_loading = false;
-  if (!read) return load_failed(*actor, read.error(), is_recovery);
+  if (!read) return load_failed(*actor, read.error());
   Actor& fresh = **read;
   actor->tenant = fresh.tenant;
   actor->row = std::move(fresh.row);
@@ -150,17 +157,36 @@ void Lane::loaded(RunId run, Result<std::unique_ptr<Actor>> read, bool is_recove
   const std::size_t held = actor->machine->slots_held();
   if (held > actor->slots) engine_.slots_.adopt(actor->tenant, held - actor->slots);
   actor->slots = std::max(actor->slots, held);
-  if (!is_recovery) {
-    // Read back after a commit whose answer was lost: what it decided may be durable and still
-    // here.
-    for (Call& call : actor->machine->calls_in_flight(actor->contents)) {
-      if (!actor->dispatched.contains({call.id, call.attempt})) dispatch(*actor, std::move(call));
-    }
+  if (const auto failed = std::exchange(actor->failed, nullptr)) {
+    const bool is_durable = failed->is_outcome_unknown && actor->row.version == failed->version;
+    if (is_durable) return go_on(*actor, *failed);
+    give_again(*actor, *failed);
+  }
+  // A call under way that this process did not make: the one that made it is gone.
+  const auto calls = actor->machine->calls_in_flight(actor->contents);
+  const auto is_ours = [actor](const Call& call) {
+    return actor->dispatched.contains({call.id, call.attempt});
+  };
+  if (!std::all_of(calls.begin(), calls.end(), is_ours)) {
+    actor->queue.push_front({Recovered{}, {}, {}});
+    const MutexLock lock(engine_.mutex_);
+    engine_.figures_.in_doubt += calls.size();
   }
   process(*actor);
 }
 
-void Lane::load_failed(Actor& actor, const Error& error, bool is_recovery) {
+/// Puts the inputs of a commit that was not written back in front: callers were told, but what came
+/// from outside calls and timers must not be lost.
+void Lane::give_again(Actor& actor, Pending& pending) {
+  for (auto input = pending.inputs.rbegin(); input != pending.inputs.rend(); ++input) {
+    if (input->done || std::holds_alternative<Recovered>(input->input)) continue;
+    if (const auto* finished = std::get_if<CallFinished>(&input->input))
+      actor.dispatched.insert({finished->id, finished->attempt});
+    actor.queue.push_front(std::move(*input));
+  }
+}
+
+void Lane::load_failed(Actor& actor, const Error& error) {
   const bool may_pass = is_retryable(error.code);
   if (error.code != Code::kNotFound)
     log::error("run {}: read back: {}", actor.id.ulid(), error.message);
@@ -178,10 +204,7 @@ void Lane::load_failed(Actor& actor, const Error& error, bool is_recovery) {
     remove(actor.id);
     return;
   }
-  actor.is_loading = true;
-  strand_.post_at(engine_.clock_.now() + kReloadDelay, [this, run = actor.id, is_recovery] {
-    if (Actor* waiting = find(run); waiting != nullptr && !is_stopped_) load(*waiting, is_recovery);
-  });
+  load_later(actor);
 }
 
 // --------------------------------------------------------------------------------------- one turn
@@ -273,10 +296,11 @@ void Lane::process(Actor& actor) {
     actor.contents_bytes += change.contents->bytes.size();
   }
   if (is_new) {
-    change.plan = actor.own_plan;
-    change.labels = actor.labels;
+    change.plan = std::exchange(actor.own_plan, std::nullopt);
+    change.labels = std::exchange(actor.labels, {});
   }
   pending->events = events.size();
+  pending->version = actor.row.version;
   actor.is_committing = true;
   this->commit(actor, std::move(commit), std::move(pending));
 }
@@ -285,30 +309,35 @@ void Lane::commit(Actor& actor, store::Commit commit, std::shared_ptr<Pending> p
   // Commit before dispatch. If we stop in between, recovery derives the calls from the run's state
   // and makes them again under the same key; the other order could act without a trace.
   engine_.store_.commit(std::move(commit), [this, run = actor.id, pending](Result<void> done) {
-    strand_.post([this, run, pending, done = std::move(done)] { committed(run, done, *pending); });
+    strand_.post([this, run, pending, done = std::move(done)] { committed(run, done, pending); });
   });
 }
 
-void Lane::committed(RunId run, const Result<void>& done, Pending& pending) {
+void Lane::committed(RunId run, const Result<void>& done, const std::shared_ptr<Pending>& pending) {
   Actor* actor = find(run);
   CHECK(actor != nullptr);
   actor->is_committing = false;
   if (!done) return commit_failed(*actor, done.error(), pending);
+  go_on(*actor, *pending);
+}
 
+/// What was decided is durable: lets it happen.
+void Lane::go_on(Actor& actor, Pending& pending) {
+  const RunId run = actor.id;
   {
     const MutexLock lock(engine_.mutex_);
     engine_.figures_.events += pending.events;
     engine_.figures_.calls += pending.calls.size();
   }
   for (const store::TaskChange& task : pending.tasks) engine_.board_.apply(task);
-  const RunStatus status = actor->machine->state().status;
+  const RunStatus status = actor.machine->state().status;
   // Whoever waits for the end is told first, then the caller: the other order would let a caller
   // miss it.
   if (is_terminal(status)) {
     disarm(run);
-    engine_.run_ended(run, status, [actor] {
+    engine_.run_ended(run, status, [&actor] {
       return std::make_shared<const EndedRun>(
-          EndedRun{actor->row, History{*actor->machine, actor->contents, actor->contents_bytes}});
+          EndedRun{actor.row, History{*actor.machine, actor.contents, actor.contents_bytes}});
     });
   }
   for (auto& [answer, outcome] : pending.answers) {
@@ -318,47 +347,39 @@ void Lane::committed(RunId run, const Result<void>& done, Pending& pending) {
   for (Call& call : pending.calls) {
     const bool is_cancelled =
         std::find(pending.cancels.begin(), pending.cancels.end(), call.id) != pending.cancels.end();
-    if (!is_cancelled) dispatch(*actor, std::move(call));
+    if (!is_cancelled) dispatch(actor, std::move(call));
   }
   for (const CallId& cancel : pending.cancels) engine_.runner_.cancel(cancel);
   if (!is_terminal(status)) {
-    if (actor->row.wake_at) arm_on_strand(run, actor->tenant, *actor->row.wake_at);
-    if (pending.wants_slots) wait_for_slot(*actor);
-    if (pending.wants_more) actor->queue.push_front({Continue{}, {}, {}});
+    if (actor.row.wake_at) arm_on_strand(run, actor.tenant, *actor.row.wake_at);
+    if (pending.wants_slots) wait_for_slot(actor);
+    if (pending.wants_more) actor.queue.push_front({Continue{}, {}, {}});
   }
-  process(*actor);
+  process(actor);
 }
 
 /// The machine has gone on and the store has not (or may not have): forget it and read it back.
-/// Callers are told; what came from outside calls is given again.
-void Lane::commit_failed(Actor& actor, const Error& error, Pending& pending) {
+void Lane::commit_failed(Actor& actor, const Error& error,
+                         const std::shared_ptr<Pending>& pending) {
   log::warning("run {}: commit: {}", actor.id.ulid(), error.message);
-  // A store that is full takes it later: for a caller that is no limit of his.
-  const bool is_full = error.code == Code::kResourceExhausted;
-  const Error told = is_full ? Error{Code::kUnavailable, error.message} : error;
-  for (auto& [done, outcome] : pending.answers) {
-    if (done) done(told);
+  for (auto& [done, outcome] : pending->answers) {
+    if (done) done(error);
   }
-  if (actor.row.version == 1 && error.code != Code::kOutcomeUnknown) {
+  pending->answers.clear();
+  pending->is_outcome_unknown = error.code == Code::kOutcomeUnknown;
+  actor.machine.reset();
+  actor.contents = {};
+  if (pending->version == 1 && !pending->is_outcome_unknown) {
     // It never began. Nobody else knows of it.
     for (Queued& queued : actor.queue) {
       if (queued.done) queued.done(error);
     }
-    actor.queue.clear();
-    actor.machine.reset();
     remove(actor.id);
     return;
   }
-  for (auto input = pending.inputs.rbegin(); input != pending.inputs.rend(); ++input) {
-    if (!input->done) actor.queue.push_front(std::move(*input));
-  }
+  actor.failed = pending;
   actor.queue.push_back({Continue{}, {}, {}});
-  actor.machine.reset();
-  actor.contents = {};
-  actor.is_loading = true;
-  strand_.post_at(engine_.clock_.now() + kReloadDelay, [this, run = actor.id] {
-    if (Actor* waiting = find(run); waiting != nullptr && !is_stopped_) load(*waiting, false);
-  });
+  load_later(actor);
 }
 
 void Lane::dispatch(Actor& actor, Call call) {
@@ -389,6 +410,7 @@ void Lane::wait_for_slot(Actor& actor) {
       Actor* waiting = find(run);
       if (waiting == nullptr) waiting = &add(run, tenant);  // it had left memory
       waiting->waits_for_slot = false;
+      ++waiting->slots;
       enqueue(*waiting, {Continue{}, {}, {}});
     });
   });
@@ -400,9 +422,20 @@ void Lane::arm_on_strand(RunId run, TenantId tenant, Time wake_at) {
   disarm(run);
   timers_[run] = {wake_at, tenant};
   due_.emplace(wake_at, run);
-  if (next_check_ && *next_check_ <= wake_at) return;
-  next_check_ = wake_at;
-  strand_.post_at(wake_at, [this] { check_timers(); });
+  check_in_time();
+}
+
+/// Sees to it that the timers are looked at when the first of them is due. Tasks on the executor
+/// cannot be taken back: only a moment before all those that are planned gets one of its own.
+void Lane::check_in_time() {
+  if (due_.empty()) return;
+  const Time at = due_.begin()->first;
+  if (!checks_.empty() && *checks_.begin() <= at) return;
+  checks_.insert(at);
+  strand_.post_at(at, [this, at] {
+    checks_.erase(at);
+    check_timers();
+  });
 }
 
 void Lane::disarm(RunId run) {
@@ -415,7 +448,6 @@ void Lane::disarm(RunId run) {
 void Lane::check_timers() {
   if (is_stopped_) return;
   const Time now = engine_.clock_.now();
-  next_check_.reset();
   while (!due_.empty() && due_.begin()->first <= now) {
     const RunId run = due_.begin()->second;
     const TenantId tenant = timers_[run].tenant;
@@ -424,10 +456,7 @@ void Lane::check_timers() {
     if (actor == nullptr) actor = &add(run, tenant);
     enqueue(*actor, {TimerFired{}, {}, {}});
   }
-  if (!due_.empty()) {
-    next_check_ = due_.begin()->first;
-    strand_.post_at(*next_check_, [this] { check_timers(); });
-  }
+  check_in_time();
 }
 
 // --------------------------------------------------------------------------------------- summary

@@ -22,7 +22,7 @@ class Lane {
   void start_run(NewRun run, Engine::Done done);
   void tell(RunId run, Input input, std::optional<store::IdempotentAnswer> answer,
             Engine::Done done);
-  /// Reads the run back and goes on with it; calls that it had under way are in doubt.
+  /// Reads the run back and goes on with it.
   void recover(RunId run, TenantId tenant);
   void arm(RunId run, TenantId tenant, Time wake_at);
   /// From now on nothing is done for any run. `done` when that is so.
@@ -34,6 +34,20 @@ class Lane {
     std::optional<store::IdempotentAnswer> answer;
     Engine::Done done;
   };
+  /// What one or more turns came to, until it is durable.
+  struct Pending {
+    std::vector<Call> calls;
+    std::vector<CallId> cancels;
+    std::vector<store::TaskChange> tasks;
+    std::vector<std::pair<Engine::Done, Outcome>> answers;
+    std::vector<Queued> inputs;       ///< To be given again if the commit fails.
+    std::uint64_t version = 0;        ///< Of the run with it.
+    bool is_outcome_unknown = false;  ///< It failed, and may be durable all the same.
+    std::size_t events = 0;
+    bool wants_more = false;
+    bool wants_slots = false;
+  };
+
   /// One run in memory.
   struct Actor {
     RunId id;
@@ -47,39 +61,33 @@ class Lane {
     std::deque<Queued> queue;
     bool is_loading = false;
     bool is_committing = false;
+    /// Of the commit that failed: what becomes of it is known when the run has been read back.
+    std::shared_ptr<Pending> failed;
     bool waits_for_slot = false;
     std::size_t slots = 0;  ///< Held of the pool.
     std::set<std::pair<CallId, std::uint32_t>>
         dispatched;  ///< Calls (and attempts) that have left.
   };
-  /// What one or more turns came to, until it is durable.
-  struct Pending {
-    std::vector<Call> calls;
-    std::vector<CallId> cancels;
-    std::vector<store::TaskChange> tasks;
-    std::vector<std::pair<Engine::Done, Outcome>> answers;
-    std::vector<Queued> inputs;  ///< To be given again if the commit fails.
-    std::size_t events = 0;
-    bool wants_more = false;
-    bool wants_slots = false;
-  };
-
   Actor* find(RunId run);
   Actor& add(RunId run, TenantId tenant);
   void remove(RunId run);
   void enqueue(Actor& actor, Queued queued);
-  void load(Actor& actor, bool is_recovery);
-  void loaded(RunId run, Result<std::unique_ptr<Actor>> read, bool is_recovery);
-  void load_failed(Actor& actor, const Error& error, bool is_recovery);
+  void load(Actor& actor);
+  void load_later(Actor& actor);
+  void loaded(RunId run, Result<std::unique_ptr<Actor>> read);
+  void load_failed(Actor& actor, const Error& error);
+  static void give_again(Actor& actor, Pending& pending);
   void process(Actor& actor);
   void commit(Actor& actor, store::Commit commit, std::shared_ptr<Pending> pending);
-  void committed(RunId run, const Result<void>& done, Pending& pending);
-  void commit_failed(Actor& actor, const Error& error, Pending& pending);
+  void committed(RunId run, const Result<void>& done, const std::shared_ptr<Pending>& pending);
+  void commit_failed(Actor& actor, const Error& error, const std::shared_ptr<Pending>& pending);
+  void go_on(Actor& actor, Pending& pending);
   void dispatch(Actor& actor, Call call);
   void settle_slots(Actor& actor);
   void wait_for_slot(Actor& actor);
   void arm_on_strand(RunId run, TenantId tenant, Time wake_at);
   void disarm(RunId run);
+  void check_in_time();
   void check_timers();
   static json::Value summary(const Actor& actor, bool waits_for_slot);
 
@@ -94,7 +102,7 @@ class Lane {
   };
   std::unordered_map<RunId, Timer> timers_;
   std::set<std::pair<Time, RunId>> due_;
-  std::optional<Time> next_check_;
+  std::set<Time> checks_;  ///< When check_timers() will be called: at the first of due_ or before.
 };
 
 }  // namespace avow::engine

@@ -79,6 +79,7 @@ std::size_t Machine::slots_held() const {
 
 std::size_t Machine::slots_usable() const {
   constexpr std::size_t kToolCallsGuess = 8;  // an agent's model may ask for some tools at once
+  if (is_terminal(state_.status)) return 0;
   if (state_.is_agent_run) return kToolCallsGuess;
   std::size_t usable = 0;
   for (std::size_t i = 0; i < state_.steps.size(); ++i) {

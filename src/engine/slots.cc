@@ -12,21 +12,24 @@ std::size_t SlotPool::free_for(const Tenant& tenant) const {
   return std::min(own, all);
 }
 
+void SlotPool::take(Tenant& tenant, std::size_t count) {
+  tenant.in_use += count;
+  in_use_ += count;
+}
+
 std::size_t SlotPool::acquire(TenantId tenant, std::size_t wanted) {
   if (wanted == 0) return 0;
   const MutexLock lock(mutex_);
   Tenant& entry = tenants_[tenant];
   const std::size_t granted = std::min(wanted, free_for(entry));
-  entry.in_use += granted;
-  in_use_ += granted;
+  take(entry, granted);
   return granted;
 }
 
 void SlotPool::adopt(TenantId tenant, std::size_t count) {
   if (count == 0) return;
   const MutexLock lock(mutex_);
-  tenants_[tenant].in_use += count;
-  in_use_ += count;
+  take(tenants_[tenant], count);
 }
 
 void SlotPool::release(TenantId tenant, std::size_t count) {
@@ -44,7 +47,7 @@ void SlotPool::release(TenantId tenant, std::size_t count) {
   for (const auto& wake : wakes) wake();
 }
 
-/// The next `count` runs that wait, one tenant after the other.
+/// The next `count` runs that wait, one tenant after the other, each with its slot taken.
 std::vector<std::function<void()>> SlotPool::next_in_turn(std::size_t count) {
   std::vector<std::function<void()>> wakes;
   for (std::size_t looked_at = 0; wakes.size() < count && looked_at <= tenants_.size();
@@ -54,6 +57,7 @@ std::vector<std::function<void()>> SlotPool::next_in_turn(std::size_t count) {
     if (at == tenants_.end()) break;
     last_served_ = at->first;
     if (at->second.waiting.empty() || free_for(at->second) == 0) continue;
+    take(at->second, 1);
     wakes.push_back(std::move(at->second.waiting.front()));
     at->second.waiting.pop_front();
     looked_at = 0;
@@ -69,6 +73,7 @@ void SlotPool::wait(TenantId tenant, std::function<void()> wake) {
       entry.waiting.push_back(std::move(wake));
       return;
     }
+    take(entry, 1);
   }
   wake();
 }

@@ -21,10 +21,10 @@ class SlotPool {
   std::size_t acquire(TenantId tenant, std::size_t wanted);
   /// Takes `count` slots that are in use whatever the limits say: calls found at recovery.
   void adopt(TenantId tenant, std::size_t count);
-  /// Gives slots back; runs that wait are told through their `wake`, one a slot.
+  /// Gives slots back: to the runs that wait, one each, else to whoever asks next.
   void release(TenantId tenant, std::size_t count);
-  /// Calls `wake` once, when a slot may be free for `tenant`. On the thread that gives the slot
-  /// back: brief.
+  /// Calls `wake` once, with a slot taken for `tenant`: nobody who comes later gets it, and who no
+  /// longer wants it gives it back. On the thread that gives the slot back: brief.
   void wait(TenantId tenant, std::function<void()> wake);
 
   /// From now on nobody gets a slot.
@@ -39,6 +39,7 @@ class SlotPool {
     std::deque<std::function<void()>> waiting;
   };
   [[nodiscard]] std::size_t free_for(const Tenant& tenant) const REQUIRES(mutex_);
+  void take(Tenant& tenant, std::size_t count) REQUIRES(mutex_);
   std::vector<std::function<void()>> next_in_turn(std::size_t count) REQUIRES(mutex_);
 
   const std::size_t per_tenant_max_;

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// testing/faulty_store.h: a Store whose commits are refused or whose answers are lost, as a script
+// says. Without a script it is the store behind it.
+#pragma once
+#include <functional>
+#include <utility>
+
+#include "base/executor.h"
+#include "store/store.h"
+
+namespace avow::testing {
+
+/// What happens to one commit.
+enum class CommitFault {
+  kNone,
+  kRefused,      ///< kUnavailable: not written.
+  kFull,         ///< kResourceExhausted: not written.
+  kLost,         ///< kOutcomeUnknown, and not written.
+  kLostButDone,  ///< kOutcomeUnknown, but written.
+};
+
+class FaultyStore : public store::Store {
+ public:
+  using Script = std::function<CommitFault(const store::Commit&)>;
+
+  /// `executor` must be the one of `behind`, so that answers keep their order.
+  FaultyStore(store::Store& behind, Executor& executor) : behind_(behind), executor_(executor) {}
+
+  Script script;
+  std::function<bool()> is_read_refused;     ///< Of a run; kUnavailable.
+  std::function<void()> before_active_runs;  ///< What others do while an engine starts.
+
+  void commit(store::Commit commit, Done done) override {
+    switch (script ? script(commit) : CommitFault::kNone) {
+      case CommitFault::kNone:
+        return behind_.commit(std::move(commit), std::move(done));
+      case CommitFault::kRefused:
+        return refuse(Code::kUnavailable, std::move(done));
+      case CommitFault::kFull:
+        return refuse(Code::kResourceExhausted, std::move(done));
+      case CommitFault::kLost:
+        return refuse(Code::kOutcomeUnknown, std::move(done));
+      case CommitFault::kLostButDone:
+        behind_.commit(std::move(commit), [done = std::move(done)](const Result<void>& written) {
+          if (!written) return done(written);
+          done(failure(Code::kOutcomeUnknown, "the answer is lost"));
+        });
+    }
+  }
+
+  Result<store::RunRecord> read_run(RunId id) override {
+    if (is_read_refused && is_read_refused()) return failure(Code::kUnavailable, "not now");
+    return behind_.read_run(id);
+  }
+
+  Result<store::RunRow> get_run(RunId id) override { return behind_.get_run(id); }
+  Result<std::vector<store::Segment>> read_journal(RunId id, std::uint32_t after_seq,
+                                                   std::size_t limit) override {
+    return behind_.read_journal(id, after_seq, limit);
+  }
+  Result<std::vector<store::RunRow>> list_runs(const store::RunQuery& query) override {
+    return behind_.list_runs(query);
+  }
+  Result<std::vector<store::RunRow>> active_runs(std::optional<RunId> after,
+                                                 std::size_t limit) override {
+    if (before_active_runs) before_active_runs();
+    return behind_.active_runs(after, limit);
+  }
+  Result<std::vector<TimerRow>> timers(std::optional<TimerRow> after, std::size_t limit) override {
+    return behind_.timers(after, limit);
+  }
+  Result<store::Record> get_record(store::RecordKind kind, Id id) override {
+    return behind_.get_record(kind, id);
+  }
+  Result<store::Record> find_record(store::RecordKind kind, std::string_view unique_key) override {
+    return behind_.find_record(kind, unique_key);
+  }
+  Result<std::vector<store::Record>> list_records(const store::RecordQuery& query) override {
+    return behind_.list_records(query);
+  }
+  Result<std::vector<store::TaskRow>> tasks(std::optional<TaskId> after,
+                                            std::size_t limit) override {
+    return behind_.tasks(after, limit);
+  }
+  Result<store::TaskRow> get_task(TaskId id) override { return behind_.get_task(id); }
+  Result<store::IdempotentAnswer> find_answer(std::string_view key, Time now) override {
+    return behind_.find_answer(key, now);
+  }
+  Result<std::size_t> drop_expired_answers(Time now, std::size_t limit) override {
+    return behind_.drop_expired_answers(now, limit);
+  }
+  Result<std::string> get_meta(std::string_view name) override { return behind_.get_meta(name); }
+  Result<void> put_meta(std::string_view name, std::string_view value) override {
+    return behind_.put_meta(name, value);
+  }
+  Result<void> health() override { return behind_.health(); }
+  Figures figures() override { return behind_.figures(); }
+  void stop() override { behind_.stop(); }
+
+ private:
+  void refuse(Code code, Done done) {
+    executor_.post([code, done = std::move(done)] { done(failure(code, "scripted")); });
+  }
+
+  store::Store& behind_;
+  Executor& executor_;
+};
+
+}  // namespace avow::testing
