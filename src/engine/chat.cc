@@ -191,26 +191,37 @@ void Reactor::start_inference(std::size_t i) {
 void Reactor::model_answered(std::size_t i, const CallResult& result) {
   Event event = begin("llm.called", state_.steps[i].name);
   const CallState& call = state_.steps[i].calls.back();
+  json::Value response = result.value;
+  // The peer's own name for its model is what the peer says: content.
+  if (!result.model.empty()) response.set("model", result.model);
   event.data.set("call", static_cast<std::int64_t>(call.number));
-  event.data.set("model", result.model.empty() ? call.model : result.model);
+  event.data.set("model", call.model);
   event.data.set("finish_reason", result.value.string_or("finish_reason", "stop"));
   event.data.set("input_tokens", result.usage.input_tokens);
   event.data.set("output_tokens", result.usage.output_tokens);
   event.data.set("cost_cents", cents(result.cost));
-  commit(event, "response", result.value);
+  commit(event, "response", response);
   emit(std::move(event));
+  if (tool_calls(response).size() > kToolCallsPerAnswerMax) {
+    fail_step(i, "TOOL_CALLS_LIMIT",
+              fmt::format("the model asked for {} tool calls at once, of at most {}",
+                          tool_calls(response).size(), kToolCallsPerAnswerMax));
+    return;
+  }
   next_of_inference(i);
 }
 
 /// The model has answered, or a tool has: what comes next in the step.
 void Reactor::next_of_inference(std::size_t i) {
-  const StepState& step = state_.steps[i];
-  const std::size_t last = last_model_call(step);
-  const json::Value response = value_of(step.calls[last].result);
+  const std::size_t last = last_model_call(state_.steps[i]);
+  const json::Value response = value_of(state_.steps[i].calls[last].result);
   const json::Array& asked = tool_calls(response);
   if (asked.empty() || state_.is_agent_run) return finish_inference(i);
-  const std::size_t answered = step.calls.size() - last - 1;
-  if (answered < asked.size()) return call_inner_tool(i, asked[answered], answered);
+  for (std::size_t answered = state_.steps[i].calls.size() - last - 1; answered < asked.size();
+       ++answered) {
+    if (call_inner_tool(i, asked[answered], answered)) return;
+  }
+  const StepState& step = state_.steps[i];
   const auto rounds =
       std::count_if(step.calls.begin(), step.calls.end(),
                     [](const CallState& call) { return call.kind == CallKind::kModel; });
@@ -225,7 +236,8 @@ void Reactor::next_of_inference(std::size_t i) {
              json::Object{{"model", model}});
 }
 
-void Reactor::call_inner_tool(std::size_t i, const json::Value& asked, std::size_t tool_index) {
+/// Makes the call that the model asked for; false if it is refused and the model will hear so.
+bool Reactor::call_inner_tool(std::size_t i, const json::Value& asked, std::size_t tool_index) {
   const std::string name = asked.string_or("name");
   const json::Value* arguments = asked.find("arguments");
   const json::Value* tool = plan().tools.find(name);
@@ -250,7 +262,10 @@ void Reactor::call_inner_tool(std::size_t i, const json::Value& asked, std::size
                               {"arguments", arguments == nullptr ? json::Object() : *arguments}},
         .secrets = {}};
     const auto request = turn_.runner.render(state_.tenant, spec);
-    if (request) return start_call(i, spec, std::move(facts));
+    if (request) {
+      start_call(i, spec, std::move(facts));
+      return true;
+    }
     refusal =
         json::Object{{"code", "TOOL_ARGUMENTS_INVALID"}, {"message", request.error().message}};
   }
@@ -260,7 +275,7 @@ void Reactor::call_inner_tool(std::size_t i, const json::Value& asked, std::size
   event.data.set("refused", refusal.string_or("code"));
   commit(event, "output", json::Object{{"error", refusal}});
   emit(std::move(event));
-  next_of_inference(i);
+  return false;
 }
 
 void Reactor::tool_answered(std::size_t i, json::Value output) {

@@ -15,7 +15,9 @@ inline constexpr std::size_t kContentsBytesMax = std::size_t{256}
 inline constexpr std::uint32_t kEventsMax = 1'048'575;   ///< EVENTS_LIMIT, of a run
 inline constexpr std::uint32_t kEventsKeptForEnding = 4'096;
 inline constexpr std::int64_t kRunFuel = 50'000'000;  ///< EXPRESSION_LIMIT
-inline constexpr std::size_t kInlineStepsMax = 64;    ///< Of one turn; then it commits.
+inline constexpr std::size_t kToolCallsPerAnswerMax =
+    128;                                            ///< TOOL_CALLS_LIMIT, of one answer of a model
+inline constexpr std::size_t kInlineStepsMax = 64;  ///< Of one turn; then it commits.
 inline constexpr std::int64_t kInlineFuelMax = 200'000;
 inline constexpr int kCrashesMax = 10;  ///< CRASH_LOOP
 inline constexpr Duration kTaskLease{60'000};

@@ -29,6 +29,11 @@ void Reactor::react(const Input& input) {
                          (state_.deadline - state_.started_at) / std::chrono::seconds(1)));
     return;
   }
+  if (contents_bytes_ > kContentsBytesMax && !is_ending()) {
+    fail_run("CONTENTS_LIMIT",
+             fmt::format("the contents of a run may have {} bytes", kContentsBytesMax));
+    return;
+  }
   resume_due();
   if (state_.is_agent_run) advance_agent_run();
   advance();

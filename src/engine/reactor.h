@@ -83,7 +83,7 @@ class Reactor {
   void tool_answered(std::size_t i, json::Value output);
   bool ask_again(std::size_t i);
   void finish_inference(std::size_t i);
-  void call_inner_tool(std::size_t i, const json::Value& asked, std::size_t tool_index);
+  bool call_inner_tool(std::size_t i, const json::Value& asked, std::size_t tool_index);
   [[nodiscard]] json::Value chat(std::size_t i, const std::string& model) const;
   [[nodiscard]] json::Value chat_opening(std::size_t i) const;
   [[nodiscard]] std::string model_of(std::size_t i) const;
