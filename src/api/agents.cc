@@ -126,11 +126,20 @@ Reply revoke(Call& call) {
   return change_status(call, *agent, auth::revoke_agent(*agent, *reason.value, call.now));
 }
 
-/// Asks every running run of `agent` to stop; may read the store.
-/// LIMITATION: runs of other agents in which this one has a step go on; the step fails
-/// AGENT_INACTIVE when it would start, and a task that waits for this agent waits until the run's
-/// time is over.
-Result<void> cancel_runs(Services& services, TenantId tenant, AgentId agent,
+/// What becomes of runs that were told that their agent is gone. kConflict: one ended by itself
+/// meanwhile.
+engine::Engine::Done logged(RunId run) {
+  return [run](const Result<engine::Outcome>& done) {
+    if (done || done.error().code == Code::kConflict) return;
+    log::warning("run {} still works for a killed agent: {}", run.uuid(), done.error().message);
+  };
+}
+
+/// Asks every running run of `agent` to stop, and fails its tasks in the runs of others; may read
+/// the store.
+/// LIMITATION: a model or tool call that is under way for this agent in another agent's run ends by
+/// itself; the agent's next step there fails AGENT_INACTIVE.
+Result<void> cancel_work(Services& services, TenantId tenant, AgentId agent,
                          const std::string& actor, const std::string& reason) {
   store::RunQuery query;
   query.tenant = tenant;
@@ -140,17 +149,15 @@ Result<void> cancel_runs(Services& services, TenantId tenant, AgentId agent,
   while (true) {
     ASSIGN_OR_RETURN(const auto runs, services.store.list_runs(query));
     for (const store::RunRow& run : runs) {
-      services.engine.tell(run.id, engine::CancelRequested{actor, reason}, {},
-                           [id = run.id](const Result<engine::Outcome>& done) {
-                             // kConflict: it ended by itself meanwhile.
-                             if (done || done.error().code == Code::kConflict) return;
-                             log::warning("run {} of a killed agent was not cancelled: {}",
-                                          id.uuid(), done.error().message);
-                           });
+      services.engine.tell(run.id, engine::CancelRequested{actor, reason}, {}, logged(run.id));
     }
-    if (runs.size() < query.limit) return {};
+    if (runs.size() < query.limit) break;
     query.before = runs.back().id;
   }
+  for (const RunId run : services.engine.runs_with_tasks_of(agent)) {
+    services.engine.tell(run, engine::AgentStopped{agent}, {}, logged(run));
+  }
+  return {};
 }
 
 /// Answers `response` when the agent's runs have been asked to stop.
@@ -167,7 +174,7 @@ void cancel_then_answer(Services& services, TenantId tenant, AgentId agent, std:
   const bool is_posted = services.pool.try_post([&services, tenant, agent, actor = std::move(actor),
                                                  reason = std::move(reason), respond,
                                                  response = std::move(response), refuse] {
-    const auto cancelled = cancel_runs(services, tenant, agent, actor, reason);
+    const auto cancelled = cancel_work(services, tenant, agent, actor, reason);
     if (!cancelled) return refuse(cancelled.error().message);
     respond(response);
   });

@@ -94,6 +94,11 @@ class Engine {
     board_.poll(agent, max, deadline, std::move(actor), std::move(gone), std::move(done));
   }
 
+  /// See TaskBoard::runs_of.
+  [[nodiscard]] std::vector<RunId> runs_with_tasks_of(AgentId agent) const {
+    return board_.runs_of(agent);
+  }
+
   /// Calls `ended` once, when a commit of this process ends `run` (also before start_run says so).
   /// It does not look at the store: watch first, read then. `ended` must not block. Returns what
   /// unwatch() takes.

@@ -86,13 +86,17 @@ struct TaskFinished {
   std::string token_hash;
   std::variant<json::Value, TaskError> outcome;
 };
+/// The agent works no more: its tasks fail `AGENT_INACTIVE`.
+struct AgentStopped {
+  AgentId agent;
+};
 /// The process that had calls of this run under way is gone: they are in doubt.
 struct Recovered {};
 /// Go on: a turn ended before the work did, or slots became free.
 struct Continue {};
 
 using Input = std::variant<Start, CallFinished, TimerFired, CancelRequested, TaskClaimed,
-                           TaskRenewed, TaskFinished, Recovered, Continue>;
+                           TaskRenewed, TaskFinished, AgentStopped, Recovered, Continue>;
 
 /// What is true of the tenant's agents now; a run keeps the rest in its plan.
 class Directory {

@@ -26,6 +26,7 @@ class Reactor {
   void on(const TaskClaimed& claim);
   void on(const TaskRenewed& renewal);
   void on(const TaskFinished& finished);
+  void on(const AgentStopped& stopped);
   void on(const Recovered&);
   void on(const Continue&) {}
   void advance();

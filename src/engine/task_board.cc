@@ -2,6 +2,7 @@
 #include "engine/task_board.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/bytes.h"
 #include "crypto/sha256.h"
@@ -149,6 +150,15 @@ void TaskBoard::claim(AgentId agent, std::vector<store::TaskRow> tasks,
              executor_.post_at(clock_.now() + Duration(50), [this, agent] { serve(agent); });
            });
   }
+}
+
+std::vector<RunId> TaskBoard::runs_of(AgentId agent) const {
+  const MutexLock lock(mutex_);
+  std::set<RunId> runs;
+  if (const auto queue = queues_.find(agent); queue != queues_.end()) {
+    for (const auto& [id, task] : queue->second.tasks) runs.insert(task.run);
+  }
+  return {runs.begin(), runs.end()};
 }
 
 std::size_t TaskBoard::size() const {

@@ -42,6 +42,9 @@ class TaskBoard {
   void poll(AgentId agent, std::size_t max, Time deadline, std::string actor, std::stop_token gone,
             Done done);
 
+  /// The runs in which tasks of `agent` stand, each once.
+  [[nodiscard]] std::vector<RunId> runs_of(AgentId agent) const;
+
   /// Sends every worker home, and each that comes.
   void stop();
 

@@ -150,4 +150,11 @@ void Reactor::on(const TaskFinished& finished) {
                                   .detail = {}});
 }
 
+void Reactor::on(const AgentStopped& stopped) {
+  for (std::size_t i = 0; i < state_.steps.size(); ++i) {
+    if (!state_.steps[i].task || agent_of(i) != stopped.agent) continue;
+    fail_step(i, "AGENT_INACTIVE", fmt::format("agent {} was stopped", stopped.agent.uuid()));
+  }
+}
+
 }  // namespace avow::engine

@@ -133,5 +133,22 @@ TEST_F(Tasks, AKilledAgentsRunsAreCancelled) {
   EXPECT_EQ(ended(all_, run.string_or("id")).string_or("status"), "cancelled");
 }
 
+TEST_F(Tasks, AKilledAgentsTaskInAnothersRunFailsAndIsNotTakenBack) {
+  const std::string worker = make_agent(all_);
+  const std::string workflow =
+      make_published(all_, json::Array{json::Object{{"action", "count"}, {"agent_id", worker}}});
+  const json::Value run = all_.expect(
+      202, all_.post("/v1/workflows/" + workflow + "/execute", json::Object{{"agent_id", agent_}}));
+  const json::Value polled =
+      all_.expect(200, all_.post("/v1/agents/" + worker + "/tasks/poll", R"({"wait": 30})"_json));
+  const json::Value task = value_at(polled, "/tasks/0");
+  ASSERT_TRUE(task.is_object());
+  all_.expect(200, all_.post("/v1/agents/" + worker + "/kill"));
+  const json::Value done = ended(all_, run.string_or("id"));
+  EXPECT_EQ(done.string_or("status"), "failed");
+  EXPECT_EQ(value_at(done, "/error/code"), json::Value("AGENT_INACTIVE"));
+  all_.expect(409, tell(task, "complete", R"({"result": {}})"_json));
+}
+
 }  // namespace
 }  // namespace avow
