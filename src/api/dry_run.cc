@@ -2,6 +2,7 @@
 #include "api/dry_run.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "api/orchestration_view.h"
 #include "workflow/template.h"
@@ -12,6 +13,9 @@ namespace {
 /// Of one answer. A byte that is shown costs 1/16, so the answer stays below 8 MiB and a request
 /// thread is held for milliseconds; what is beyond is shown as it was written.
 constexpr std::int64_t kFuel = 250'000;
+
+/// What is not stored cannot be referred to.
+constexpr std::size_t kInlineAlways = std::numeric_limits<std::size_t>::max();
 
 /// What is known before a run starts.
 class BeforeStart : public cel::Environment {
@@ -97,7 +101,7 @@ json::Value planned(const engine::NewRun& run, std::string_view name, std::strin
 json::Value render_dry_run(const PreparedRun& prepared) {
   const engine::NewRun& run = prepared.run;
   const workflow::Plan& plan = *run.plan->plan;
-  json::Value out = render_created(run.id, *run.plan, run.start);
+  json::Value out = render_created(run.id, *run.plan, run.start, kInlineAlways);
   out.set("status", "pending");
   out.set("dry_run", true);
   out.mutable_object().erase("started_at");

@@ -15,8 +15,10 @@ Reply start(Call& call, PreparedRun prepared, std::chrono::seconds wait) {
   const RunId id = prepared.run.id;
   const bool is_waiting = wait > std::chrono::seconds(0);
   net::Response created;
-  // Who waits is shown the run as it ended: as it was created it is of use to a repetition only.
-  if (!is_waiting || call.keyed) {
+  // Who waits is shown the run as it ended, and so is who repeats that.
+  if (is_waiting) {
+    prepared.run.answer = call.kept_run(202, id);
+  } else {
     created = json_response(202, render_created(id, *prepared.run.plan, prepared.run.start));
     created.headers.set("Location", "/v1/orchestrations/" + id.uuid());
     prepared.run.answer = call.kept(created);
@@ -42,12 +44,21 @@ Reply start(Call& call, PreparedRun prepared, std::chrono::seconds wait) {
   return later;
 }
 
+/// Nothing of a dry run is stored, so no value can be shown by reference.
+Reply show_plan(const PreparedRun& run) {
+  net::Response response = json_response(200, render_dry_run(run));
+  if (response.body.size() <= kAnswerBytesMax) return response;
+  return problem(413,
+                 fmt::format("the plan with its input would be an answer of more than {} bytes",
+                             kAnswerBytesMax));
+}
+
 Reply finish(Call& call, std::variant<PreparedRun, Problem> prepared, bool is_dry_run) {
   if (auto* refusal = std::get_if<Problem>(&prepared)) return std::move(*refusal);
   auto& run = std::get<PreparedRun>(prepared);
   const auto wait = call.wait();
   if (!wait) return problem_of(wait.error());
-  if (is_dry_run) return json_response(200, render_dry_run(run));
+  if (is_dry_run) return show_plan(run);
   return start(call, std::move(run), wait->value_or(std::chrono::seconds(0)));
 }
 
@@ -81,14 +92,14 @@ Reply execute_orchestration(Call& call) {
   if (auto* refusal = std::get_if<Problem>(&request)) return std::move(*refusal);
   const auto& asked = std::get<StartRequest>(request);
   if (auto refusal = check_form(asked)) return std::move(*refusal);
+  if (!asked.model.empty() && !call.services.runner.has_model(asked.model)) {
+    return problem_at(422, "/model", "no such model is configured");
+  }
   if (asked.workflow) {
     const auto workflow = call.services.workflows.get(call.caller.tenant, *asked.workflow);
     if (!workflow) {
       if (workflow.error().code != Code::kNotFound) return problem_of(workflow.error());
       return problem_at(404, "/workflow_id", "no such workflow");
-    }
-    if (!asked.model.empty() && !call.services.runner.has_model(asked.model)) {
-      return problem_at(422, "/model", "no such model is configured");
     }
     return finish(call, prepare_workflow_run(call, asked, **workflow), asked.is_dry_run);
   }

@@ -31,6 +31,23 @@ bool is_surely_below(const json::Value& value, std::size_t bytes) {
   return engine::approximate_bytes(value) * kEscapeMax <= bytes;
 }
 
+/// How long `value` is as text, if that is more than `inline_max`; else nothing.
+std::optional<std::size_t> too_long(const json::Value& value, std::size_t inline_max) {
+  if (is_surely_below(value, inline_max)) return std::nullopt;
+  const std::size_t bytes = json::write(value).size();
+  if (bytes <= inline_max) return std::nullopt;
+  return bytes;
+}
+
+json::Value inline_or_reference(const json::Value& value, RunId run, const engine::ContentRef& ref,
+                                std::size_t inline_max) {
+  const auto bytes = too_long(value, inline_max);
+  if (!bytes) return value;
+  return json::Object{{"$content", fmt::format("/v1/orchestrations/{}/contents/{}/{}", run.uuid(),
+                                               ref.seq, ref.member)},
+                      {"bytes", static_cast<std::int64_t>(*bytes)}};
+}
+
 /// One rendering of a run, with values above `inline_max` by reference.
 class Rendering {
  public:
@@ -47,8 +64,8 @@ class Rendering {
   json::Value waiting_for() const;
   json::Value step(std::size_t i) const;
   StepStatus status_of(const StepState& step) const;
-  /// What the step worked on, out of its config.
-  static json::Value input_of(const StepState& step, const json::Value& config);
+  /// What the step worked on, out of its config, which stands at `ref`.
+  json::Value input_of(const StepState& step, const engine::ContentRef& ref) const;
 
   const store::RunRow& row_;
   const RunState& state_;
@@ -59,12 +76,7 @@ class Rendering {
 json::Value Rendering::value(const engine::ContentRef& ref) const {
   const json::Value* found = contents_.find(ref);
   if (found == nullptr) return {};
-  if (is_surely_below(*found, inline_max_)) return *found;
-  const std::size_t bytes = json::write(*found).size();
-  if (bytes <= inline_max_) return *found;
-  return json::Object{{"$content", fmt::format("/v1/orchestrations/{}/contents/{}/{}",
-                                               state_.id.uuid(), ref.seq, ref.member)},
-                      {"bytes", static_cast<std::int64_t>(bytes)}};
+  return inline_or_reference(*found, state_.id, ref, inline_max_);
 }
 
 /// A step that never began is over when its run is.
@@ -75,15 +87,18 @@ StepStatus Rendering::status_of(const StepState& step) const {
                                                        : StepStatus::kSkipped;
 }
 
-json::Value Rendering::input_of(const StepState& step, const json::Value& config) {
+json::Value Rendering::input_of(const StepState& step, const engine::ContentRef& ref) const {
   std::string_view member;
   if (step.type == engine::StepType::kAgent) member = "parameters";
   if (step.type == engine::StepType::kToolCall) member = "arguments";
   if (step.type == engine::StepType::kGuardrailCheck) member = "content";
   if (step.type == engine::StepType::kWebhook) member = "body";
-  if (member.empty()) return config;
-  const json::Value* found = config.find(member);
-  return found == nullptr ? json::Value(json::Object()) : *found;
+  const json::Value* config = contents_.find(ref);
+  if (member.empty() || config == nullptr) return value(ref);
+  const json::Value* found = config->find(member);
+  if (found == nullptr) return json::Object();
+  // Only the whole config has a place to be read at.
+  return too_long(*found, inline_max_) ? value(ref) : *found;
 }
 
 /// Only the row knows it of a run that has no slot; null if there is nothing to wait for.
@@ -112,10 +127,9 @@ json::Value Rendering::step(std::size_t i) const {
   out.set("status", engine::step_status_name(status_of(step)));
   out.set("attempts", static_cast<std::int64_t>(step.attempt));
   if (step.input.exists()) {
-    const json::Value config = value(step.input.ref);
-    out.set("config", config);
-    out.set("input", input_of(step, config));
-  } else if (planned != nullptr) {
+    out.set("config", value(step.input.ref));
+    out.set("input", input_of(step, step.input.ref));
+  } else if (planned != nullptr && !too_long(planned->config.source(), inline_max_)) {
     out.set("config", planned->config.source());
   }
   out.set("result", as_object(value(step.output.ref)));
@@ -231,7 +245,9 @@ json::Value render_list_item(const store::RunRow& row) {
   return out;
 }
 
-json::Value render_created(RunId id, const engine::PlanIndex& plan, const engine::Start& start) {
+json::Value render_created(RunId id, const engine::PlanIndex& plan, const engine::Start& start,
+                           std::size_t inline_max) {
+  constexpr std::uint32_t kFirst = 1;  // the event that commits to what the run was started with
   json::Object out;
   out.set("id", run_name(id));
   out.set("orchestration_id", id.uuid());
@@ -248,8 +264,9 @@ json::Value render_created(RunId id, const engine::PlanIndex& plan, const engine
   json::Array agents;
   for (const AgentId& agent : start.agents) agents.emplace_back(agent.uuid());
   out.set("agents", std::move(agents));
-  out.set("parameters", start.parameters);
-  out.set("input", start.input);
+  out.set("parameters",
+          inline_or_reference(start.parameters, id, {kFirst, "parameters"}, inline_max));
+  out.set("input", inline_or_reference(start.input, id, {kFirst, "input"}, inline_max));
   out.set("status", "running");
   out.set("waiting_for", nullptr);
   json::Array steps;
@@ -264,7 +281,8 @@ json::Value render_created(RunId id, const engine::PlanIndex& plan, const engine
     if (agent) one.set("agent_id", agent->uuid());
     one.set("status", "pending");
     one.set("attempts", 0);
-    one.set("config", step.config.source());
+    // As in any step that has not begun: what it will be is not known yet.
+    if (!too_long(step.config.source(), inline_max)) one.set("config", step.config.source());
     one.set("result", json::Object());
     steps.emplace_back(std::move(one));
   }

@@ -18,8 +18,10 @@ json::Value render_run(const store::RunRow& row, const engine::History& history)
 /// What a list shows: without steps, results, parameters, input and output.
 json::Value render_list_item(const store::RunRow& row);
 
-/// The object as it is created: running, every step pending. `start` must be complete.
-json::Value render_created(RunId id, const engine::PlanIndex& plan, const engine::Start& start);
+/// The object as it is created: running, every step pending. `start` must be complete. Values above
+/// `inline_max` stand by reference.
+json::Value render_created(RunId id, const engine::PlanIndex& plan, const engine::Start& start,
+                           std::size_t inline_max = kInlineValueMax);
 
 std::string run_name(RunId id);      ///< "maip-orch:<ULID>"
 std::string agent_name(AgentId id);  ///< "maip-agent:<ULID>"

@@ -9,6 +9,7 @@
 #include "api/route.h"
 #include "api/workflow_cache.h"
 #include "json/parse.h"
+#include "json/pointer.h"
 #include "json/write.h"
 #include "provenance/event.h"
 
@@ -30,7 +31,9 @@ Result<RunId> path_run(const Call& call) {
   return RunId{id};
 }
 
+/// 202 is for a run that goes on.
 net::Response run_response(int status, const store::RunRow& row, const engine::History& history) {
+  if (status == 202 && engine::is_terminal(row.status)) status = 200;
   net::Response response = json_response(status, render_run(row, history));
   if (status == 202) response.headers.set("Location", "/v1/orchestrations/" + row.id.uuid());
   return response;
@@ -115,7 +118,8 @@ Result<store::RunQuery> run_query(const Call& call) {
           shown(name));
     }
   }
-  if (const std::string* status = call.request.query_value("status")) {
+  const std::string* status = call.request.query_value("status");
+  if (status != nullptr && *status != "pending") {
     using store::RunStatus;
     for (const RunStatus one :
          {RunStatus::kRunning, RunStatus::kCompleted, RunStatus::kFailed, RunStatus::kCancelled}) {
@@ -123,7 +127,7 @@ Result<store::RunQuery> run_query(const Call& call) {
     }
     if (!query.status) {
       return failure(Code::kInvalidArgument,
-                     "status: \"{}\" is none of running, completed, failed, cancelled",
+                     "status: \"{}\" is none of pending, running, completed, failed, cancelled",
                      shown(*status));
     }
   }
@@ -142,6 +146,9 @@ Result<store::RunQuery> run_query(const Call& call) {
 Reply list_orchestrations(Call& call) {
   auto query = run_query(call);
   if (!query) return problem_of(query.error());
+  // Only a dry run is pending, and none is stored.
+  const std::string* status = call.request.query_value("status");
+  if (status != nullptr && *status == "pending") return json_response(200, list_of({}, {}));
   const std::size_t limit = query->limit;
   query->limit = limit + 1;  // one more tells whether there is another page
   const auto rows = call.services.store.list_runs(*query);
@@ -244,7 +251,8 @@ Reply cancel_orchestration(Call& call) {
   if (!id) return problem_of(id.error());
   std::string reason;
   for (const auto& [key, value] : call.body.as_object()) {
-    if (key != "reason") return problem_at(400, "/" + key, "unknown field; allowed: reason");
+    if (key != "reason")
+      return problem_at(400, json::join("", key), "unknown field; allowed: reason");
     if (!value.is_string()) return problem_at(400, "/reason", "must be a string");
     if (value.as_string().size() > kReasonMax) {
       return problem_at(422, "/reason", fmt::format("may have at most {} bytes", kReasonMax));

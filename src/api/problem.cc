@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "json/write.h"
 
@@ -61,7 +62,7 @@ Problem problem_with(int status, json::Array errors) {
   const std::string pointer = first.string_or("pointer");
   std::string message = pointer.empty()
                             ? first.string_or("message")
-                            : fmt::format("{}: {}", pointer, first.string_or("message"));
+                            : fmt::format("{}: {}", shown(pointer), first.string_or("message"));
   if (errors.size() > 1) message += fmt::format(" (and {} more)", errors.size() - 1);
   if (errors.size() > kErrorsShownMax) errors.resize(kErrorsShownMax);
   Problem out = problem(status, std::move(message));

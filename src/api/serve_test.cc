@@ -47,6 +47,13 @@ TEST(Problem, SaysNothingOfWhatIsOurs) {
   EXPECT_EQ(problem_of(Error{Code::kCorruption, "record 7"}).message, "internal error");
 }
 
+TEST(Problem, HoldsNoMoreThan64CharactersOfAPointer) {
+  const std::string pointer = "/" + std::string(5'000, 'x');
+  const Problem out = problem_of(workflow::Faults{{pointer, "UNKNOWN_FIELD", "unknown member"}});
+  EXPECT_EQ(out.message, pointer.substr(0, 64) + "...: unknown member");
+  EXPECT_EQ(out.details.string_or("pointer"), pointer);
+}
+
 TEST(Problem, TakesTheGravestStatusOfTheFaults) {
   using workflow::Fault;
   const Fault invalid{"/a", "CYCLE", "x"};

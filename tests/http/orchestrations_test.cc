@@ -87,6 +87,7 @@ TEST_F(Orchestrations, AListIsNewestFirstInPagesAndKeepsToItsFilters) {
   EXPECT_EQ(count("label.parity=even"), 3U);
   EXPECT_EQ(count("status=completed"), 5U);
   EXPECT_EQ(count("status=failed"), 0U);
+  EXPECT_EQ(count("status=pending"), 0U) << "only a dry run is, and none is stored";
   EXPECT_EQ(count("created_after=2020-01-01T00:00:00Z"), 5U);
   EXPECT_EQ(count("created_before=2020-01-01T00:00:00Z"), 0U);
 }
@@ -146,6 +147,48 @@ TEST_F(Orchestrations, AValueAbove64KiBIsAnsweredByReferenceAndReadThere) {
   const auto read = all_.get(shown.string_or("$content"));
   EXPECT_EQ(all_.expect(200, read), json::Value(json::Object{{"big", big}}));
   EXPECT_EQ(static_cast<std::int64_t>(read.body.size()), shown.int_or("bytes", 0));
+}
+
+TEST_F(Orchestrations, TheAnswerOfAStartHasLargeValuesByReferenceToo) {
+  const std::string workflow = make_published(all_, kAnswer);
+  const json::Value input = json::Object{{"n", std::string(100'000, 'x')}};
+  const json::Value parameters = json::Object{
+      {"answer", json::Object{{"output", json::Object{{"n", std::string(70'000, 'y')}}}}},
+      {"big", std::string(80'000, 'z')}};
+  const auto reply = all_.post("/v1/workflows/" + workflow + "/execute",
+                               json::Object{{"input", input}, {"parameters", parameters}});
+  const json::Value run = all_.expect(202, reply);
+  EXPECT_LT(reply.body.size(), 4096U);
+  const auto read = [&](std::string_view pointer) {
+    return all_.expect(200, all_.get(value_at(run, pointer).string_or("$content")));
+  };
+  EXPECT_EQ(read("/input"), input);
+  EXPECT_EQ(read("/parameters"), json::Value(json::Object{{"big", *parameters.find("big")}}));
+  EXPECT_EQ(value_at(run, "/steps/0").find("config"), nullptr) << "it has no value yet";
+}
+
+TEST_F(Orchestrations, APlanThatIsTooLargeToShowIsRefused) {
+  const std::string workflow = make_published(all_, kAnswer);
+  // JSON's numbers may grow when they are written: 1e20 has 4 characters here and 21 there.
+  std::string body = R"({"dry_run": true, "input": {"n": [1e20)";
+  for (int n = 0; n < 500'000; ++n) body += ",1e20";
+  testing::HttpCall call{"POST", "/v1/workflows/" + workflow + "/execute", {}, body + "]}}"};
+  call.headers.set("Content-Type", "application/json");
+  all_.expect(413, all_.send(call));
+}
+
+TEST_F(Orchestrations, TheInputOfAStepWithALargeConfigIsItsConfig) {
+  const std::string workflow = make_published(
+      all_,
+      json::Array{json::Object{{"name", "check"},
+                               {"type", "guardrail_check"},
+                               {"config", R"({"content": "${{ input.n }}", "on_violation": "flag",
+                               "rules": [{"id": "len", "type": "max_length", "max": 9}]})"_json}}});
+  const json::Value run =
+      run_to_end(workflow, json::Object{{"input", json::Object{{"n", std::string(70'000, 'x')}}}});
+  const json::Value step = value_at(run, "/steps/0");
+  ASSERT_NE(value_at(step, "/config").find("$content"), nullptr);
+  EXPECT_EQ(value_at(step, "/input"), value_at(step, "/config"));
 }
 
 TEST_F(Orchestrations, AnAgentWithAModelCallsItsToolAndAnswersWithWhatItGave) {
@@ -223,6 +266,18 @@ TEST_F(Idempotency, TheSameKeyAndBodyGiveTheFirstAnswerAgain) {
   EXPECT_EQ(again.body, first.body);
   ASSERT_NE(again.headers.find("Idempotent-Replayed"), nullptr);
   EXPECT_EQ(*again.headers.find("Idempotent-Replayed"), "true");
+  EXPECT_EQ(runs(), 1U);
+}
+
+TEST_F(Idempotency, WhoWaitedIsAnsweredWithTheEndedRunAgain) {
+  const net::Headers headers = {{"Idempotency-Key", "waited"}, {"Prefer", "wait=60"}};
+  const std::string target = "/v1/workflows/" + workflow_ + "/execute";
+  const auto first = all_.send_json("POST", target, with_input(1), headers);
+  const auto again = all_.send_json("POST", target, with_input(1), headers);
+  EXPECT_EQ(all_.expect(200, first).string_or("status"), "completed");
+  EXPECT_EQ(again.status, 200);
+  EXPECT_EQ(again.body, first.body);
+  EXPECT_NE(again.headers.find("Idempotent-Replayed"), nullptr);
   EXPECT_EQ(runs(), 1U);
 }
 

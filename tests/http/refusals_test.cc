@@ -261,6 +261,8 @@ TEST_F(Refusals, OfExecutionsThatMayNotStart) {
            R"({"workflow_id": "{published}", "agents": ["{other_agent}"], "agent_id": "{agent}"})"},
           {"a model that is not configured", 422, "/model", kOrchestrate,
            R"({"workflow_id": "{published}", "agents": ["{agent}"], "model": "gpt-99"})"},
+          {"a model for inline steps that is not configured", 422, "/model", kOrchestrate,
+           R"({"agent_id": "{agent}", "steps": [{"action": "x"}], "model": "gpt-99"})"},
           {"published twice", 409, nullptr, "/v1/workflows/{published}/publish", "{}"},
           {"archived twice", 409, nullptr, "/v1/workflows/{archived}/archive", "{}"},
           {"a version that is not higher", 422, "/version", "/v1/workflows/{strict}/versions",
