@@ -362,8 +362,11 @@ void Lane::go_on(Actor& actor, Pending& pending) {
 void Lane::commit_failed(Actor& actor, const Error& error,
                          const std::shared_ptr<Pending>& pending) {
   log::warning("run {}: commit: {}", actor.id.ulid(), error.message);
+  // A store that is full takes it later: for a caller that is no limit of his.
+  const bool is_full = error.code == Code::kResourceExhausted;
+  const Error told = is_full ? Error{Code::kUnavailable, error.message} : error;
   for (auto& [done, outcome] : pending->answers) {
-    if (done) done(error);
+    if (done) done(told);
   }
   pending->answers.clear();
   pending->is_outcome_unknown = error.code == Code::kOutcomeUnknown;
@@ -372,7 +375,7 @@ void Lane::commit_failed(Actor& actor, const Error& error,
   if (pending->version == 1 && !pending->is_outcome_unknown) {
     // It never began. Nobody else knows of it.
     for (Queued& queued : actor.queue) {
-      if (queued.done) queued.done(error);
+      if (queued.done) queued.done(told);
     }
     remove(actor.id);
     return;

@@ -143,6 +143,15 @@ TEST(Lane, AnswersEachCallerOnceWhenTheStoreFails) {
   }
 }
 
+TEST(Lane, TellsACallerThatAFullStoreIsUnavailable) {
+  EngineWorld world(answer_at_once);
+  fail_commits(world, CommitFault::kFull);
+  const auto run = world.start(plan_of(kWebhook));
+  world.scheduler.run_for(std::chrono::seconds(1));
+  ASSERT_TRUE(run.answer->has_value());
+  EXPECT_EQ((*run.answer)->error().code, Code::kUnavailable);
+}
+
 TEST(Lane, PassesASlotOnThatARunWaitedForAndNoLongerWants) {
   EngineWorld world(
       [](const Call& call) {
