@@ -35,7 +35,7 @@ TEST(EntryBundle, OfAnotherNumberOfEntriesOrCutAnywhereIsRefused) {
     EXPECT_TRUE(append_entry(bundle, entry));
   }
   EXPECT_TRUE(parse_entry_bundle(bundle, 4));
-  for (const std::uint64_t width : {0, 1, 3, 5, 256}) {
+  for (const std::uint64_t width : {0U, 1U, 3U, 5U, 256U}) {
     EXPECT_EQ(parse_entry_bundle(bundle, width).error().code, Code::kCorruption);
   }
   for (std::size_t size = 0; size < bundle.size(); ++size) {

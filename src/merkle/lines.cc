@@ -16,9 +16,10 @@ std::optional<std::string_view> take_line(std::string_view& text) {
 
 std::optional<std::uint64_t> parse_padded(std::string_view text) {
   std::uint64_t value = 0;
-  const char* end = text.data() + text.size();
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
   // Unsigned: from_chars takes no sign.
-  const auto [stopped, error] = std::from_chars(text.data(), end, value);
+  const auto [stopped, error] = std::from_chars(begin, end, value);
   if (error != std::errc() || stopped != end) return std::nullopt;
   return value;
 }

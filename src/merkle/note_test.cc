@@ -190,39 +190,40 @@ TEST(Note, MayHaveEmptyLinesInItsText) {
 TEST(Note, OfAnotherFormIsRefused) {
   const std::string good = kText + "\n" + kPeterLine;
   const std::string base64 = kPeterLine.substr(kPeterLine.rfind(' ') + 1);
-  for (const std::string& bad : {
-           std::string(),
-           std::string("\n"),
-           kText,
-           kText + "\n",
-           kPeterLine,
-           "\n" + kPeterLine,
-           good.substr(0, good.size() - 1),
-           good + "\n",
-           good + "Unexpected line.\n",
-           good + "\n\n",
-           good + "\n" + "x\n",
-           "\x01" + good,
-           "\xff" + good,
-           "\t" + good,
-           "\r\n" + good,
-           std::string(1, '\0') + good,
-           kText + "\n\xE2\x80\x94PeterNeumann " + base64,
-           kText + "\n- PeterNeumann " + base64,
-           kText + "\n — PeterNeumann " + base64,
-           kText + "\n—  PeterNeumann " + base64,
-           kText + "\n— Peter Neumann " + base64,
-           kText + "\n— Peter+Neumann " + base64,
-           kText + "\n— Peter\u00A0Neumann " + base64,
-           kText + "\n— PeterNeumann  " + base64,
-           kText + "\n— PeterNeumann\n",
-           kText + "\n— PeterNeumann \n",
-           kText + "\n— PeterNeumann x08gow==\n",   // an id and nothing behind it
-           kText + "\n— PeterNeumann x08go/Y\n",    // no padding
-           kText + "\n— PeterNeumann x08go/Z= \n",  // a space behind it
-           kText + "\n— PeterNeumann x08go_ZJ\n",   // another alphabet
-           kText + "\n— PeterNeumann x08go/Z=\n",   // bits that are not zero
-       }) {
+  const std::vector<std::string> malformed = {
+      std::string(),
+      std::string("\n"),
+      kText,
+      kText + "\n",
+      kPeterLine,
+      "\n" + kPeterLine,
+      good.substr(0, good.size() - 1),
+      good + "\n",
+      good + "Unexpected line.\n",
+      good + "\n\n",
+      good + "\n" + "x\n",
+      "\x01" + good,
+      "\xff" + good,
+      "\t" + good,
+      "\r\n" + good,
+      std::string(1, '\0') + good,
+      kText + "\n\xE2\x80\x94PeterNeumann " + base64,
+      kText + "\n- PeterNeumann " + base64,
+      kText + "\n — PeterNeumann " + base64,
+      kText + "\n—  PeterNeumann " + base64,
+      kText + "\n— Peter Neumann " + base64,
+      kText + "\n— Peter+Neumann " + base64,
+      kText + "\n— Peter\u00A0Neumann " + base64,
+      kText + "\n— PeterNeumann  " + base64,
+      kText + "\n— PeterNeumann\n",
+      kText + "\n— PeterNeumann \n",
+      kText + "\n— PeterNeumann x08gow==\n",   // an id and nothing behind it
+      kText + "\n— PeterNeumann x08go/Y\n",    // no padding
+      kText + "\n— PeterNeumann x08go/Z= \n",  // a space behind it
+      kText + "\n— PeterNeumann x08go_ZJ\n",   // another alphabet
+      kText + "\n— PeterNeumann x08go/Z=\n",   // bits that are not zero
+  };
+  for (const std::string& bad : malformed) {
     const auto refused = Note::parse(bad);
     ASSERT_FALSE(refused) << bad;
     EXPECT_EQ(refused.error().code, Code::kInvalidArgument);

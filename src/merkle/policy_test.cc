@@ -62,7 +62,7 @@ TEST(Policy, CountsEveryThresholdOfEverySetOfFiveWitnesses) {
   for (int n = 1; n <= 5; ++n) witnesses += witness_line("w" + std::to_string(n), n);
   for (const std::string threshold : {"1", "2", "3", "4", "5", "all", "any"}) {
     const auto policy =
-        Policy::parse(witnesses + "group g " + threshold + " w1 w2 w3 w4 w5\nquorum g\n");
+        Policy::parse(fmt::format("{}group g {} w1 w2 w3 w4 w5\nquorum g\n", witnesses, threshold));
     ASSERT_TRUE(policy);
     const int k = threshold == "all" ? 5 : threshold == "any" ? 1 : threshold[0] - '0';
     for (unsigned bits = 0; bits < 32; ++bits) {
@@ -192,7 +192,7 @@ TEST(Policy, HasUpTo64OfEachKind) {
     const std::string name = std::to_string(n);
     logs += log_line(n);
     witnesses += witness_line("w" + name, n);
-    groups += "group g" + name + " any w" + name + "\n";
+    groups += fmt::format("group g{0} any w{0}\n", name);
   }
   EXPECT_TRUE(Policy::parse(logs + witnesses + groups + "quorum g63\n"));
   EXPECT_FALSE(Policy::parse(logs + log_line(64) + "quorum none\n"));

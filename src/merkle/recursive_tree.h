@@ -59,6 +59,7 @@ inline std::vector<Hash> proof(std::size_t m, Entries d) { return subproof(m, d,
 /// `n` entries that differ, of several lengths.
 inline std::vector<std::string> entries(std::size_t n) {
   std::vector<std::string> out;
+  out.reserve(n);
   for (std::size_t i = 0; i < n; ++i) out.push_back(std::string(i % 5, 'x') + std::to_string(i));
   return out;
 }

@@ -14,8 +14,8 @@ namespace {
 crypto::Ed25519PrivateKey log_key() { return crypto::Ed25519PrivateKey::from_seed(Bytes32{7}); }
 
 const std::vector<std::string>& entries() {
-  static const auto all = oracle::entries(21);
-  return all;
+  static const auto kEntries = oracle::entries(21);
+  return kEntries;
 }
 
 TlogProof proof_of(std::size_t index) {
@@ -81,40 +81,41 @@ TEST(TlogProof, OfAnotherFormIsRefused) {
   std::string many;
   for (int i = 0; i < 64; ++i) many += hash;
   EXPECT_TRUE(TlogProof::parse(header + "index 0\n" + many + "\n" + note));
-  for (const std::string& bad : {
-           std::string(),
-           header,
-           "wrong-header\nindex 0\n\n" + note,
-           "c2sp.org/tlog-proof@v2\nindex 0\n\n" + note,
-           " " + header + "index 0\n\n" + note,
-           header + "\n" + note,
-           header + hash + "\n" + note,
-           header + "index\n\n" + note,
-           header + "index \n\n" + note,
-           header + "index -5\n\n" + note,
-           header + "index 05\n\n" + note,
-           header + "index  5\n\n" + note,
-           header + "index 5 \n\n" + note,
-           header + "Index 5\n\n" + note,
-           header + "index notanumber\n\n" + note,
-           header + "index 18446744073709551616\n\n" + note,
-           header + "index 0\nindex 0\n\n" + note,
-           header + "index 0\nextra QQ==\n\n" + note,
-           header + "extra QQ==\nextra QQ==\nindex 0\n\n" + note,
-           header + "extra !!notbase64!!\nindex 0\n\n" + note,
-           header + "extra\nindex 0\n\n" + note,
-           header + "extra QQ==\n\n" + note,
-           header + "index 0\n!!notbase64!!\n\n" + note,
-           header + "index 0\nQQ==\n\n" + note,
-           header + "index 0\n" + hash + note,
-           header + "index 0\n" + many + hash + "\n" + note,
-           header + "index 0\n\n",
-           header + "index 0\n\n\n" + note.substr(0, 5),
-           header + "index 0\r\n\r\n" + note,
-           header + "index 0\n\n" + note + "x",
-           header + "index 0",
-           header + "extra " + std::string(kTlogProofBytesMax, 'A') + "\nindex 0\n\n" + note,
-       }) {
+  const std::vector<std::string> malformed = {
+      std::string(),
+      header,
+      "wrong-header\nindex 0\n\n" + note,
+      "c2sp.org/tlog-proof@v2\nindex 0\n\n" + note,
+      " " + header + "index 0\n\n" + note,
+      header + "\n" + note,
+      header + hash + "\n" + note,
+      header + "index\n\n" + note,
+      header + "index \n\n" + note,
+      header + "index -5\n\n" + note,
+      header + "index 05\n\n" + note,
+      header + "index  5\n\n" + note,
+      header + "index 5 \n\n" + note,
+      header + "Index 5\n\n" + note,
+      header + "index notanumber\n\n" + note,
+      header + "index 18446744073709551616\n\n" + note,
+      header + "index 0\nindex 0\n\n" + note,
+      header + "index 0\nextra QQ==\n\n" + note,
+      header + "extra QQ==\nextra QQ==\nindex 0\n\n" + note,
+      header + "extra !!notbase64!!\nindex 0\n\n" + note,
+      header + "extra\nindex 0\n\n" + note,
+      header + "extra QQ==\n\n" + note,
+      header + "index 0\n!!notbase64!!\n\n" + note,
+      header + "index 0\nQQ==\n\n" + note,
+      header + "index 0\n" + hash + note,
+      header + "index 0\n" + many + hash + "\n" + note,
+      header + "index 0\n\n",
+      header + "index 0\n\n\n" + note.substr(0, 5),
+      header + "index 0\r\n\r\n" + note,
+      header + "index 0\n\n" + note + "x",
+      header + "index 0",
+      header + "extra " + std::string(kTlogProofBytesMax, 'A') + "\nindex 0\n\n" + note,
+  };
+  for (const std::string& bad : malformed) {
     const auto refused = TlogProof::parse(bad);
     ASSERT_FALSE(refused) << bad.substr(0, 400);
     EXPECT_EQ(refused.error().code, Code::kInvalidArgument);
