@@ -107,6 +107,7 @@ class EngineWorld {
 
   /// Kills the process and starts another on the same store.
   void crash_and_restart() {
+    made_before.push_back(runner.made.size());
     engine->crash();
     scheduler.drop_all();
     store.crash();
@@ -124,12 +125,13 @@ class EngineWorld {
   };
 
   /// Starts a run of `plan`; `change` may set what the test cares about.
-  Started start(const json::Value& plan, const std::function<void(engine::Start&)>& change = {}) {
+  Started start(const json::Value& plan, const std::function<void(engine::Start&)>& change = {},
+                std::optional<TenantId> as = {}) {
     auto compiled = workflow::Plan::compile(plan);
     CHECK(compiled.has_value());
     engine::NewRun run;
     run.id = RunId{make_id(scheduler.now(), rng.bytes8())};
-    run.tenant = tenant;
+    run.tenant = as.value_or(tenant);
     run.plan = std::make_shared<engine::PlanIndex>(*compiled);
     run.has_own_plan = true;
     run.start.at = scheduler.now();
@@ -192,7 +194,8 @@ class EngineWorld {
 
  public:
   store::MemoryStore store;
-  FaultyStore faults;  ///< Between the engine and `store`.
+  FaultyStore faults;                    ///< Between the engine and `store`.
+  std::vector<std::size_t> made_before;  ///< Of each crash: how many of runner.made came before it.
   ScriptedRunner runner;
   EverybodyActive directory;
   OwnPlansOnly plans;
