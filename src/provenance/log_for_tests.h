@@ -23,6 +23,7 @@ inline constexpr std::string_view kTestOrigin = "log.example.com";
 inline constexpr std::chrono::sys_seconds kTestWitnessed{std::chrono::seconds(1'795'000'000)};
 
 /// How GoogleTest shows one.
+// NOLINTNEXTLINE(readability-identifier-naming): the name is GoogleTest's
 inline void PrintTo(Verdict verdict, std::ostream* out) { *out << verdict_name(verdict); }
 
 inline Bytes32 filled(std::uint8_t byte) {
@@ -199,6 +200,7 @@ struct TestRun {
 
   [[nodiscard]] std::vector<ContentAccount> opened() const {
     std::vector<ContentAccount> out;
+    out.reserve(contents.size());
     for (const Content& one : contents) {
       out.push_back({one.ref, OpenedContent{one.salt, one.value}});
     }

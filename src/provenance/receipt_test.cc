@@ -30,7 +30,7 @@ class AReceipt : public ::testing::Test {
 
   /// The code of the error with which `kind` is refused after `change`.
   template <class Change>
-  static std::optional<Code> refusal(const Receipt& receipt, Change change) {
+  static std::optional<Code> refusal(const Receipt& receipt, const Change& change) {
     json::Value value = *json::parse(encode(receipt));
     change(value.mutable_object());
     const auto decoded = decode_receipt(json::write(value));

@@ -65,6 +65,7 @@ struct ErasedContent {
 
 /// Which members a type has, and which of them may be absent, stands in docs/formats/statement.md;
 /// the others keep their first values.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): the order is that of reading
 struct Statement {
   StatementType type = StatementType::kRunFinished;
   TenantId tenant;               ///< Zero: the deployment's own.

@@ -77,7 +77,7 @@ class Verifying : public ::testing::Test {
   Verdict verdict(const Receipt& receipt) { return verified(receipt).verdict; }
   /// The verdict of `receipt` changed by `tamper`.
   template <class Tamper>
-  Verdict after(Receipt receipt, Tamper tamper) {
+  Verdict after(Receipt receipt, const Tamper& tamper) {
     tamper(receipt);
     return verdict(receipt);
   }
