@@ -26,6 +26,7 @@
 #include "base/id.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "store/commit_hook.h"
 
 namespace avow::store {
 
@@ -69,8 +70,13 @@ struct RunChange {
   std::optional<Segment> journal;      ///< Appended; first_seq follows the last (else kConflict).
   /// Appended, only together with a journal segment; first_seq is one of that segment's seqs.
   std::optional<Segment> contents;
-  std::optional<std::string> plan;  ///< Stored once, at creation, where it is not a shared plan.
-  Labels labels;                    ///< Stored once, at creation.
+  /// Stored at creation, where it is not a shared plan; later only together with `replaced`.
+  std::optional<std::string> plan;
+  Labels labels;  ///< Stored once, at creation.
+  /// Takes the place of all contents segments, the labels and the kept answers of the run: what is
+  /// not in it is gone for good when `done` says success, from every file of the store. Only of a
+  /// run that is terminal before and after, without `journal` and `contents`.
+  std::optional<std::vector<Segment>> replaced;
 };
 
 /// Kinds of record. The numbers are in stores; never reuse one.
@@ -79,7 +85,8 @@ enum class RecordKind : std::uint8_t {
   kApiKey = 2,
   kWorkflow = 3,
   kAgent = 4,
-  kTool = 5
+  kTool = 5,
+  kSetting = 6
 };
 
 /// Something defined through the API and changed now and then: a tenant, key, workflow, agent or
@@ -129,6 +136,7 @@ struct IdempotentAnswer {
   /// When it is stored. An answer of the same key that expired at or before this is replaced; any
   /// other is a kConflict. Left at zero, it replaces none.
   Time stored_at{};
+  std::optional<RunId> run;  ///< Whose it is; goes with the run's contents.
 };
 
 /// What is written together.
@@ -137,6 +145,7 @@ struct Commit {
   std::vector<RecordChange> records;
   std::vector<TaskChange> tasks;
   std::optional<IdempotentAnswer> answer;
+  std::vector<QueuedStatement> statements;  ///< For the hook; without one they are dropped.
 
   /// An estimate of the bytes held while it waits; the commit queue is bounded by their sum.
   [[nodiscard]] std::size_t bytes() const;
@@ -163,6 +172,15 @@ struct RunQuery {
   std::size_t limit = 50;
 };
 
+struct StatementQuery {
+  TenantId tenant;
+  std::optional<std::uint8_t> kind;
+  std::uint64_t after = 0;              ///< Only larger tenant_seqs.
+  std::optional<std::uint64_t> before;  ///< Only smaller ones.
+  bool is_newest_first = false;
+  std::size_t limit = 50;
+};
+
 struct RecordQuery {
   RecordKind kind = RecordKind::kTenant;
   TenantId tenant;
@@ -176,6 +194,10 @@ class Store {
  public:
   using Done = std::function<void(Result<void>)>;
   virtual ~Store() = default;
+
+  /// From now on `hook` takes part in every transaction. Once, before the first commit, or between
+  /// commits with none under way; it must outlive stop().
+  virtual void set_hook(CommitHook& hook) = 0;
 
   /// Writes `commit`; calls `done` once, on a thread of the store's, after it is durable or
   /// refused. `done` must not block, nor call a verb that waits (put_meta, drop_expired_answers,
@@ -227,6 +249,19 @@ class Store {
   /// Removes answers that expired at or before `now`, at most `limit`; says how many. Waits for the
   /// disk.
   virtual Result<std::size_t> drop_expired_answers(Time now, std::size_t limit) = 0;
+
+  // The log. Logs are read by their number; entries and tiles never change.
+  /// Of the newest log. Errors: kNotFound  there is none yet
+  virtual Result<LogHead> newest_log_head() = 0;
+  virtual Result<LogHead> get_log_head(std::uint32_t log) = 0;
+  /// At most `limit` entries from `index` on, in order.
+  virtual Result<std::vector<LogEntry>> read_log(std::uint32_t log, std::uint64_t index,
+                                                 std::size_t limit) = 0;
+  virtual Result<LogTile> get_log_tile(std::uint32_t log, int level, std::uint64_t index) = 0;
+  /// The newest statement about `id`.
+  virtual Result<LogEntry> find_statement(Id id) = 0;
+  /// By tenant_seq.
+  virtual Result<std::vector<LogEntry>> list_statements(const StatementQuery& query) = 0;
 
   /// Facts of the deployment ("origin", ...), written once at init; put waits for the disk.
   /// Errors of put: kConflict (other value), and those of commit.

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// tlog/sequencer.h: numbers, signs and integrates statements (DESIGN.md section 4, docs/log.md).
+// With a store of one process it is the store's CommitHook: entries, full tiles, head and signed
+// checkpoint ride in the transaction of what they prove. The order inside a transaction:
+//   add()        the statement gets its tenant_seq and prev, its bytes are final; a signature is
+//                ordered from the pool
+//   integrate()  joins the signatures, makes the entries, appends their hashes, signs the
+//                checkpoint of the new head, and writes all of it
+//   committed()  the new head is what everybody sees. rolled_back(): it never was.
+// A head is signed once per transaction, and its size and time only grow.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "base/mutex.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "provenance/content.h"
+#include "provenance/statement.h"
+#include "store/store.h"
+#include "tlog/head.h"
+#include "tlog/keys.h"
+
+namespace avow::tlog {
+
+struct SequencerOptions {
+  int signing_threads = 2;  ///< Beside the committing thread, which signs too.
+};
+
+class Sequencer : public store::CommitHook {
+ public:
+  /// Called on the committing thread after each integrating transaction; brief.
+  using OnHead = std::function<void(const std::shared_ptr<const Head>&)>;
+
+  /// Of the newest log in `store`, whose head it rebuilds and compares with the stored one: every
+  /// full tile of the right edge and every entry behind it is read. In a store without a log the
+  /// first statement comes behind a log.genesis of `keys`. The store's set_hook() is the caller's.
+  /// A log that cannot be believed (its head cannot be rebuilt, its checkpoint is not signed by
+  /// `keys`, the newest statement about keys does not name them) gives a sequencer that is sealed.
+  /// Errors: those of the store's reads, save kCorruption
+  static Result<std::unique_ptr<Sequencer>> open(store::Store& store, LogKeys keys, Clock& clock,
+                                                 Rng& rng, SequencerOptions options = {});
+  ~Sequencer() override;
+
+  /// The newest durable head; null: the log has no entry yet. Any thread.
+  [[nodiscard]] std::shared_ptr<const Head> head() const;
+  [[nodiscard]] const LogKeys& keys() const { return keys_; }
+
+  /// From now on nothing is signed and no transaction begins: each fails kUnavailable with `why`.
+  /// The first one counts. Any thread.
+  void seal(std::string why);
+  [[nodiscard]] std::optional<std::string> sealed() const;
+
+  /// At most one; before the first commit.
+  void on_head(OnHead told);
+
+  // CommitHook
+  Result<void> begin() override;
+  Result<void> add(store::LogWriter& log, std::vector<store::QueuedStatement> statements) override;
+  Result<void> integrate(store::LogWriter& log) override;
+  void committed() override;
+  void rolled_back() override;
+
+  struct Impl;
+
+ private:
+  explicit Sequencer(std::unique_ptr<Impl> impl, LogKeys keys);
+  const LogKeys keys_;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A statement for Commit::statements. `contents`: what its commitments stand for, each with
+/// seq 0 and the name of its member; may be empty. CHECKs that it is not about keys.
+store::QueuedStatement queued(const provenance::Statement& statement,
+                              const std::vector<provenance::Content>& contents = {});
+/// The number that a store knows a type by. They are in stores; never reuse one.
+std::uint8_t kind_of(provenance::StatementType type);
+
+}  // namespace avow::tlog

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// tlog/watermark.h: the largest checkpoint that ever left, in a file outside the store, so that a
+// store which was rolled back to an old copy cannot pass for the newest one. Written to a file of
+// another name, synced, renamed, and the folder synced, before the checkpoint leaves. Any thread.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "base/mutex.h"
+#include "merkle/checkpoint.h"
+
+namespace avow::tlog {
+
+class Watermark {
+ public:
+  /// `path` is "<data directory>/log.watermark". Errors: kCorruption (not a checkpoint),
+  /// kUnavailable (cannot be read)
+  static Result<std::unique_ptr<Watermark>> open(std::string path);
+
+  /// Absent: there is no file.
+  [[nodiscard]] std::optional<merkle::Checkpoint> value() const;
+  /// Makes it durable that `checkpoint` may have been seen; returns at once if one as large has
+  /// been. Errors: kCorruption  another root, or another origin, at that size
+  ///               kResourceExhausted, kUnavailable  not written: nothing may leave
+  /// If a sync fails, the process stops, as the store does.
+  Result<void> raise(const merkle::Checkpoint& checkpoint);
+  /// The same, to whatever it is: for the beginning of a log.
+  Result<void> reset(const merkle::Checkpoint& checkpoint);
+
+ private:
+  explicit Watermark(std::string path) : path_(std::move(path)) {}
+  Result<void> write(const merkle::Checkpoint& checkpoint) REQUIRES(mutex_);
+
+  const std::string path_;
+  mutable Mutex mutex_;
+  std::optional<merkle::Checkpoint> value_ GUARDED_BY(mutex_);
+};
+
+}  // namespace avow::tlog
