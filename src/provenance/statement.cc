@@ -279,7 +279,8 @@ bool is_coherent(const Statement& s) {
     case StatementType::kRunProgress:
       return s.status == "running";
     case StatementType::kLogGenesis:
-      if (s.tenant_seq != 1) return false;
+      // After a recovery the deployment has made statements before.
+      if (s.tenant_seq != 1 && !s.old_head) return false;
       [[fallthrough]];
     case StatementType::kKeyRotated:
       return s.tenant.is_zero() && s.signatures.size() == s.log_keys.size() &&
