@@ -4,6 +4,7 @@
 // one before. Completing it costs no parsing: a draft is the statement's canonical text, cut where
 // they go. Pure values; safe from any thread.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

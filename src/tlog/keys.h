@@ -5,9 +5,10 @@
 //   log.ed25519.pem       signs checkpoints; its public half is what others trust
 //   log.ed25519.old.pem   during the overlap after a rotation: signs them too
 //   statements.p256.pem   signs entries
-//   *.next.pem            written before the key.rotated statement that names them; what a crash
-//                         leaves of a rotation is finished or dropped by load_keys()
-// One thread at a time; a LogKeys is an immutable value.
+//   *.next.pem            written before the statement that names them; what a crash leaves of a
+//                         rotation or a recovery, finish_rotation() finishes or drops (rotation.h)
+//   log-<n>/              the keys of the log <n>, which a recovery put aside
+// One thread at a time for each folder; a LogKeys is an immutable value.
 #pragma once
 #include <optional>
 #include <string>
@@ -39,13 +40,15 @@ struct LogKeys {
   [[nodiscard]] std::string sign_checkpoint(const std::string& text) const;
 };
 
-/// Makes the first keys of a log in `folder`, which exists and is empty of keys. The files are
-/// durable when it returns.
+/// Makes the first keys of a log in `folder`, which exists and is empty of keys. `origin` is a key
+/// name. The files are durable when it returns. Errors: kConflict (there are keys),
+/// kResourceExhausted, kUnavailable (they cannot be written)
 Result<LogKeys> make_keys(const std::string& folder, const std::string& origin,
                           const Secret& passphrase, Rng& rng);
 
-/// Reads them. Errors: kNotFound (a file is missing), kInvalidArgument (no such key, a wrong
-/// passphrase, a file that others than its owner can read)
+/// Reads them; the old log key if it is there. Errors: kNotFound (a file is missing),
+/// kInvalidArgument (no such key, a missing or wrong passphrase, a file that others than its owner
+/// can use), kUnavailable
 Result<LogKeys> load_keys(const std::string& folder, const std::string& origin,
                           const Secret& passphrase);
 
