@@ -91,6 +91,29 @@ TEST(Engine, TellsWhoWatchesTheEndWhatTheJournalTells) {
   EXPECT_EQ(ended->row.summary, stored->summary);
 }
 
+TEST(Engine, KnowsTheEventThatEndedEachStep) {
+  EngineWorld world([](const Call&) { return fail("HTTP_400", "", Duration(5)); });
+  const auto run = world.start(plan_of(
+      R"([{"name":"a","type":"transform","config":{"output":1}},
+          {"name":"b","type":"transform","depends_on":["a"],"condition":"steps.a.result == 2","config":{"output":1}},
+          {"name":"c","type":"wait","depends_on":["a"],"config":{"seconds":9}},
+          {"name":"d","type":"webhook","depends_on":["a"],"config":{"url":"https://example.com/"}},
+          {"name":"e","type":"transform","depends_on":["c"],"config":{"output":1}}])"));
+  world.scheduler.run_for(std::chrono::seconds(1));
+  const auto events = world.events(run.id);
+  const History history = world.history(run.id);
+  for (const auto& [step, type] : {std::pair{"a", "step.completed"},
+                                   {"b", "step.skipped"},
+                                   {"c", "step.cancelled"},
+                                   {"d", "step.failed"}}) {
+    const std::uint32_t seq = history.machine.state().find_step(step)->ended_seq;
+    ASSERT_GT(seq, 0U) << step;
+    EXPECT_EQ(events[seq - 1].type, type);
+    EXPECT_EQ(events[seq - 1].step, step);
+  }
+  EXPECT_EQ(history.machine.state().find_step("e")->ended_seq, 0U);
+}
+
 TEST(Engine, TellsWhereAnInputCameFrom) {
   EngineWorld world(unreachable);
   const auto run =

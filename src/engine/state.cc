@@ -299,6 +299,7 @@ void RunState::end_step(const Event& event, StepStatus status_now) {
   ready_.erase(i);
   step.status = status_now;
   step.completed_at = event.time;
+  step.ended_seq = event.seq;
   step.deadline.reset();
   step.wake_at.reset();
   step.task.reset();

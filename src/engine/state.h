@@ -64,6 +64,7 @@ struct StepState {
   std::uint32_t attempt = 0;
   std::optional<Time> started_at;
   std::optional<Time> completed_at;
+  std::uint32_t ended_seq = 0;   ///< Of the event that ended it; 0: none yet.
   std::optional<Time> deadline;  ///< Of the attempt under way.
   std::optional<Time> wake_at;   ///< While waiting: for the next attempt, or for the end of a wait.
   Committed input;               ///< The resolved config.
