@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // testing/api_world.h: everything behind the HTTP server, without sockets: requests go to
-// api::serve() as values. The store is the memory store, engine and runner are the real ones. Every
-// answer is held against the OpenAPI document. Use from one thread.
+// api::serve() as values. The store is the memory store; engine, runner and log are the real ones.
+// Every answer is held against the OpenAPI document. Use from one thread.
 #pragma once
 #include <gtest/gtest.h>
+#include <stdlib.h>  // NOLINT(modernize-deprecated-headers): mkdtemp
 
 #include <atomic>
+#include <filesystem>
 #include <future>
 #include <map>
 #include <memory>
@@ -45,7 +47,7 @@ class AnswerChecker {
 
   /// What is wrong with `response` as an answer of `route`; empty if nothing is.
   std::string check(const api::Route& route, const net::Response& response) {
-    const json::Value* item = document_.find("paths")->find(route.path);
+    const json::Value* item = document_.find("paths")->find(api::documented_path(route.path));
     std::string method(route.method);
     for (char& c : method) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     const json::Value* described =
@@ -54,8 +56,11 @@ class AnswerChecker {
     if (described == nullptr) return where + " is not in the document";
     const json::Value* content = described->find("content");
     if (content == nullptr) return response.body.empty() ? "" : where + " must have no body";
-    const json::Value* media = content->find("application/json");
-    if (media == nullptr) return {};
+    const std::string* type = response.headers.find("Content-Type");
+    const std::string name = type == nullptr ? "" : type->substr(0, type->find(';'));
+    const json::Value* media = content->find(name);
+    if (media == nullptr) return where + " has an undocumented media type";
+    if (name != "application/json") return {};
     const auto body =
         json::parse(response.body, {.depth_max = 256, .bytes_max = std::size_t{16} << 20});
     if (!body) return fmt::format("{}: {}", where, body.error().message);
@@ -81,6 +86,22 @@ class AnswerChecker {
   std::map<std::string, json::Schema> schemas_;
 };
 
+/// Where the log's watermark is.
+class WatermarkFolder {
+ public:
+  WatermarkFolder() { CHECK(mkdtemp(path_.data()) != nullptr); }
+  ~WatermarkFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  WatermarkFolder(const WatermarkFolder&) = delete;
+  WatermarkFolder& operator=(const WatermarkFolder&) = delete;
+  [[nodiscard]] std::string file() const { return path_ + "/log.watermark"; }
+
+ private:
+  std::string path_ = (std::filesystem::temp_directory_path() / "avow-log-XXXXXX").string();
+};
+
 struct ApiWorldOptions {
   connectors::Config connectors = {};
   api::ApiOptions api = {};
@@ -96,6 +117,8 @@ class ApiWorld {
         strand_(pool.make_strand()),
         store(*strand_),
         client_({}, clock),
+        sequencer_(made(tlog::Sequencer::open(store, log_keys(), clock, rng))),
+        log_(opened_log()),
         runner_(made(connectors::OutboundRunner::create(std::move(options.connectors), client_,
                                                         *strand_for_runner_, clock))),
         authenticator(store, nullptr, options.authenticator),
@@ -104,6 +127,7 @@ class ApiWorld {
         services{.clock = clock,
                  .rng = rng,
                  .store = store,
+                 .log = *log_,
                  .engine = engine,
                  .authenticator = authenticator,
                  .runner = *runner_,
@@ -119,6 +143,7 @@ class ApiWorld {
                                                       std::size_t{100});
       services.request_buckets = buckets_.get();
     }
+    log_->start();
     EXPECT_TRUE(engine.start());
     tenant = make_tenant("first");
     key = make_key(tenant, {"*:*"});
@@ -127,6 +152,7 @@ class ApiWorld {
   ~ApiWorld() {
     engine.stop(Duration(0));
     runner_->stop();
+    log_->stop();
     client_.stop();
     store.stop();
     pool.stop();
@@ -136,7 +162,11 @@ class ApiWorld {
 
   TenantId make_tenant(const std::string& name) {
     auto made = auth::make_tenant(json::Object{{"name", name}}, clock.now(), rng);
-    commit({.run = {}, .records = {auth::to_change(*made)}, .tasks = {}, .answer = {}});
+    commit({.run = {},
+            .records = {auth::to_change(*made)},
+            .tasks = {},
+            .answer = {},
+            .statements = {}});
     return made->id;
   }
 
@@ -227,6 +257,10 @@ class ApiWorld {
 
  private:
   net::CurlClient client_;
+  WatermarkFolder folder_;
+  std::unique_ptr<tlog::Sequencer> sequencer_;
+  std::unique_ptr<Executor> strand_for_log_ = pool.make_strand();
+  std::unique_ptr<tlog::Log> log_;
   std::unique_ptr<connectors::OutboundRunner> runner_;
   std::unique_ptr<auth::TokenBuckets> buckets_;
   AnswerChecker checker_;
@@ -243,10 +277,23 @@ class ApiWorld {
   std::string key;
 
  private:
-  static std::unique_ptr<connectors::OutboundRunner> made(
-      Result<std::unique_ptr<connectors::OutboundRunner>> runner) {
-    CHECK(runner.has_value());
-    return std::move(*runner);
+  template <class T>
+  static std::unique_ptr<T> made(Result<std::unique_ptr<T>> result) {
+    CHECK(result.has_value());
+    return std::move(*result);
+  }
+
+  tlog::LogKeys log_keys() {
+    return {.origin = "log.example.com",
+            .log = crypto::Ed25519PrivateKey::from_seed(rng.bytes32()),
+            .old_log = {},
+            .statements = crypto::P256PrivateKey::generate()};
+  }
+
+  std::unique_ptr<tlog::Log> opened_log() {
+    store.set_hook(*sequencer_);
+    return made(
+        tlog::Log::open(store, *sequencer_, folder_.file(), client_, *strand_for_log_, clock, {}));
   }
 
   std::vector<engine::Engine::LaneExecutors> lanes() {
@@ -257,7 +304,11 @@ class ApiWorld {
 
   std::string issue(auth::KeyGrant grant) {
     const auto issued = auth::issue_key(std::move(grant), clock.now(), rng);
-    commit({.run = {}, .records = {auth::to_change(issued.key)}, .tasks = {}, .answer = {}});
+    commit({.run = {},
+            .records = {auth::to_change(issued.key)},
+            .tasks = {},
+            .answer = {},
+            .statements = {}});
     return issued.text.reveal();
   }
 

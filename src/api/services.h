@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // api/services.h: what the routes work with. `server` makes one and keeps all of it alive.
 #pragma once
+#include <memory>
+
+#include "api/receipt_verifier.h"
 #include "auth/authenticator.h"
 #include "base/rng.h"
 #include "base/time.h"
@@ -8,6 +11,7 @@
 #include "engine/engine.h"
 #include "net/thread_pool.h"
 #include "store/store.h"
+#include "tlog/log.h"
 
 namespace avow::api {
 
@@ -27,6 +31,7 @@ struct Services {
   Clock& clock;
   Rng& rng;
   store::Store& store;
+  tlog::Log& log;
   engine::Engine& engine;
   auth::Authenticator& authenticator;
   connectors::OutboundRunner& runner;  ///< For the models and secrets that are configured.
@@ -39,6 +44,8 @@ struct Services {
   ApiOptions options;
   /// Of options.requests_per_key, by caller; null: requests are not limited.
   auth::TokenBuckets* request_buckets = nullptr;
+  /// Shared by all copies.
+  std::shared_ptr<ReceiptVerifier> receipt_verifier = std::make_shared<ReceiptVerifier>();
 };
 
 }  // namespace avow::api
