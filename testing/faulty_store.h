@@ -30,6 +30,8 @@ class FaultyStore : public store::Store {
   std::function<bool()> is_read_refused;     ///< Of a run; kUnavailable.
   std::function<void()> before_active_runs;  ///< What others do while an engine starts.
 
+  void set_hook(store::CommitHook& hook) override { behind_.set_hook(hook); }
+
   void commit(store::Commit commit, Done done) override {
     switch (script ? script(commit) : CommitFault::kNone) {
       case CommitFault::kNone:
@@ -88,6 +90,22 @@ class FaultyStore : public store::Store {
   }
   Result<std::size_t> drop_expired_answers(Time now, std::size_t limit) override {
     return behind_.drop_expired_answers(now, limit);
+  }
+  Result<store::LogHead> newest_log_head() override { return behind_.newest_log_head(); }
+  Result<store::LogHead> get_log_head(std::uint32_t log) override {
+    return behind_.get_log_head(log);
+  }
+  Result<std::vector<store::LogEntry>> read_log(std::uint32_t log, std::uint64_t index,
+                                                std::size_t limit) override {
+    return behind_.read_log(log, index, limit);
+  }
+  Result<store::LogTile> get_log_tile(std::uint32_t log, int level, std::uint64_t index) override {
+    return behind_.get_log_tile(log, level, index);
+  }
+  Result<store::LogEntry> find_statement(Id id) override { return behind_.find_statement(id); }
+  Result<std::vector<store::LogEntry>> list_statements(
+      const store::StatementQuery& query) override {
+    return behind_.list_statements(query);
   }
   Result<std::string> get_meta(std::string_view name) override { return behind_.get_meta(name); }
   Result<void> put_meta(std::string_view name, std::string_view value) override {

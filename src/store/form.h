@@ -11,4 +11,11 @@ namespace avow::store {
 /// Errors: kInvalidArgument  the caller's mistake; the message names it
 Result<void> check_form(const Commit& commit);
 
+/// The hook of a store that was given none: it agrees to everything and drops statements.
+CommitHook& no_hook();
+
+/// An error of the hook as a commit answers it: a kConflict, which would tell the caller that its
+/// version is old, becomes kInternal.
+Result<void> from_hook(Result<void> outcome);
+
 }  // namespace avow::store

@@ -15,6 +15,9 @@ std::size_t bytes_of(const RunChange& change) {
   if (change.contents) sum += change.contents->bytes.size();
   if (change.plan) sum += change.plan->size();
   for (const auto& [name, value] : change.labels) sum += name.size() + value.size() + 64;
+  if (change.replaced) {
+    for (const auto& segment : *change.replaced) sum += kPartOverhead + segment.bytes.size();
+  }
   return sum;
 }
 
@@ -23,13 +26,32 @@ std::size_t bytes_of(const Record& record) {
          record.body.size();
 }
 
+Error wrong_run(const RunRow& row, std::string_view what) {
+  return failure(Code::kInvalidArgument, "commit of run {}: {}", row.id.ulid(), what);
+}
+
+Result<void> check_replaced(const RunChange& change) {
+  const auto wrong = [&change](std::string_view what) { return wrong_run(change.row, what); };
+  if (change.row.status == RunStatus::kRunning) return wrong("contents replaced of a running run");
+  if (change.expected_version == 0 || change.journal || change.contents || !change.labels.empty()) {
+    return wrong("contents replaced together with new ones");
+  }
+  std::uint32_t last = 0;
+  for (const auto& segment : *change.replaced) {
+    if (segment.first_seq <= last || segment.first_seq > kSeqMax) {
+      return wrong("the seqs of the replaced contents do not ascend");
+    }
+    last = segment.first_seq;
+  }
+  return {};
+}
+
 Result<void> check_run(const RunChange& change) {
   const RunRow& row = change.row;
-  const auto wrong = [&row](std::string_view what) {
-    return failure(Code::kInvalidArgument, "commit of run {}: {}", row.id.ulid(), what);
-  };
+  const auto wrong = [&row](std::string_view what) { return wrong_run(row, what); };
   if (row.id.is_zero()) return wrong("the id is zero");
   if (row.version != change.expected_version + 1) return wrong("the version does not follow");
+  if (change.replaced) return check_replaced(change);
   if (change.expected_version > 0 && (change.plan || !change.labels.empty())) {
     return wrong("a plan or labels after creation");
   }
@@ -60,7 +82,26 @@ Result<void> check_record(const RecordChange& change) {
                  change.record.id.ulid());
 }
 
+class NoHook : public CommitHook {
+ public:
+  Result<void> begin() override { return {}; }
+  Result<void> add(LogWriter&, std::vector<QueuedStatement>) override { return {}; }
+  Result<void> integrate(LogWriter&) override { return {}; }
+  void committed() override {}
+  void rolled_back() override {}
+};
+
 }  // namespace
+
+CommitHook& no_hook() {
+  static NoHook hook;
+  return hook;
+}
+
+Result<void> from_hook(Result<void> outcome) {
+  if (outcome || outcome.error().code != Code::kConflict) return outcome;
+  return failure(Code::kInternal, "the log: {}", outcome.error().message);
+}
 
 std::size_t Commit::bytes() const {
   std::size_t sum = kPartOverhead;
@@ -70,6 +111,9 @@ std::size_t Commit::bytes() const {
     sum += kPartOverhead + change.row.step.size() + change.row.lease_token_hash.size();
   }
   if (answer) sum += kPartOverhead + answer->answer.size();
+  for (const auto& queued : statements) {
+    sum += kPartOverhead + queued.draft.size() + queued.contents.size();
+  }
   return sum;
 }
 

@@ -75,7 +75,8 @@ struct RunChange {
   Labels labels;  ///< Stored once, at creation.
   /// Takes the place of all contents segments, the labels and the kept answers of the run: what is
   /// not in it is gone for good when `done` says success, from every file of the store. Only of a
-  /// run that is terminal before and after, without `journal` and `contents`.
+  /// run that is terminal before (else kConflict) and after, without `journal` and `contents`;
+  /// first_seqs ascend. If it is written, but a file still holds the old bytes: kOutcomeUnknown.
   std::optional<std::vector<Segment>> replaced;
 };
 
@@ -136,7 +137,7 @@ struct IdempotentAnswer {
   /// When it is stored. An answer of the same key that expired at or before this is replaced; any
   /// other is a kConflict. Left at zero, it replaces none.
   Time stored_at{};
-  std::optional<RunId> run;  ///< Whose it is; goes with the run's contents.
+  std::optional<RunId> run{};  ///< Whose it is; goes with the run's contents.
 };
 
 /// What is written together.

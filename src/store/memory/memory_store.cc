@@ -7,6 +7,7 @@
 
 #include "base/mutex.h"
 #include "store/form.h"
+#include "store/memory/memory_log.h"
 
 namespace avow::store {
 namespace {
@@ -14,14 +15,19 @@ namespace {
 using RecordKey = std::pair<RecordKind, Id>;
 using UniqueKey = std::pair<RecordKind, std::string>;
 
+struct Records {
+  std::map<RecordKey, Record> by_id;
+  std::map<UniqueKey, Id> unique_keys;
+};
+
 /// What the store holds. One thread at a time.
 struct Contents {
   std::map<RunId, RunRecord> runs;
-  std::map<RecordKey, Record> records;
-  std::map<UniqueKey, Id> unique_keys;
+  Records records;
   std::map<TaskId, TaskRow> tasks;
   std::map<std::string, IdempotentAnswer, std::less<>> answers;
   std::map<std::string, std::string, std::less<>> meta;
+  MemoryLog log;
 };
 
 std::uint32_t next_seq(const RunRecord& run) {
@@ -42,7 +48,18 @@ Result<void> check_run(const Contents& contents, const RunChange& change) {
     return failure(Code::kConflict, "run {} goes on with seq {}, not {}", change.row.id.ulid(),
                    next, change.journal->first_seq);
   }
+  if (change.replaced && found->second.row.status == RunStatus::kRunning) {
+    return failure(Code::kConflict, "run {} has not ended", change.row.id.ulid());
+  }
   return {};
+}
+
+void replace_contents(Contents& contents, RunRecord& run, RunChange& change) {
+  run.contents = std::move(*change.replaced);
+  run.labels.clear();
+  if (change.plan) run.plan = std::move(change.plan);
+  std::erase_if(contents.answers,
+                [&change](const auto& kept) { return kept.second.run == change.row.id; });
 }
 
 void write_run(Contents& contents, RunChange change) {
@@ -56,43 +73,42 @@ void write_run(Contents& contents, RunChange change) {
     run.plan = std::move(change.plan);
     run.labels = std::move(change.labels);
   }
+  if (change.replaced) replace_contents(contents, run, change);
   run.row = std::move(change.row);
   if (change.journal) run.journal.push_back(std::move(*change.journal));
   if (change.contents) run.contents.push_back(std::move(*change.contents));
 }
 
-/// Leaves `contents` half written where it fails: for use on a copy.
-Result<void> write_record(Contents& contents, const RecordChange& change) {
+/// Leaves `records` half written where it fails: for use on a copy.
+Result<void> write_record(Records& records, const RecordChange& change) {
   const RecordKey key{change.record.kind, change.record.id};
-  const auto found = contents.records.find(key);
-  const bool exists = found != contents.records.end();
+  const auto found = records.by_id.find(key);
+  const bool exists = found != records.by_id.end();
   const std::uint64_t version = exists ? found->second.version : 0;
   if (version != change.expected_version) {
     return failure(Code::kConflict, "record {} has version {}, not {}", key.second.ulid(), version,
                    change.expected_version);
   }
-  if (exists) contents.unique_keys.erase({key.first, found->second.unique_key});
+  if (exists) records.unique_keys.erase({key.first, found->second.unique_key});
   if (change.erase) {
-    contents.records.erase(key);
+    records.by_id.erase(key);
     return {};
   }
   const UniqueKey unique{key.first, change.record.unique_key};
-  if (!contents.unique_keys.emplace(unique, key.second).second) {
+  if (!records.unique_keys.emplace(unique, key.second).second) {
     return failure(Code::kConflict, "record {} has a key that is taken", key.second.ulid());
   }
-  contents.records[key] = change.record;
+  records.by_id[key] = change.record;
   return {};
 }
 
-Result<void> write_records(Contents& contents, const std::vector<RecordChange>& changes) {
-  if (changes.empty()) return {};
-  Contents copy;
-  copy.records = contents.records;
-  copy.unique_keys = contents.unique_keys;
+/// The records as `changes` leave them; nothing where there are none.
+Result<std::optional<Records>> changed_records(const Contents& contents,
+                                               const std::vector<RecordChange>& changes) {
+  if (changes.empty()) return std::optional<Records>();
+  Records copy = contents.records;
   for (const auto& change : changes) RETURN_IF_ERROR(write_record(copy, change));
-  contents.records = std::move(copy.records);
-  contents.unique_keys = std::move(copy.unique_keys);
-  return {};
+  return std::optional(std::move(copy));
 }
 
 Result<void> check_answer(const Contents& contents, const IdempotentAnswer& answer) {
@@ -101,12 +117,15 @@ Result<void> check_answer(const Contents& contents, const IdempotentAnswer& answ
   return failure(Code::kConflict, "an answer is kept for this key already");
 }
 
-/// Whole or not at all: all that can refuse stands before the first write.
-Result<void> write(Contents& contents, Commit commit) {
+Result<void> check(const Contents& contents, const Commit& commit) {
   RETURN_IF_ERROR(check_form(commit));
   if (commit.run) RETURN_IF_ERROR(check_run(contents, *commit.run));
   if (commit.answer) RETURN_IF_ERROR(check_answer(contents, *commit.answer));
-  RETURN_IF_ERROR(write_records(contents, commit.records));
+  return {};
+}
+
+/// What may be refused stands before it: it cannot fail half way.
+void write_checked(Contents& contents, Commit commit) {
   if (commit.run) write_run(contents, std::move(*commit.run));
   for (auto& change : commit.tasks) {
     const TaskId id = change.row.id;
@@ -120,7 +139,6 @@ Result<void> write(Contents& contents, Commit commit) {
     std::string key = commit.answer->key;
     contents.answers[std::move(key)] = std::move(*commit.answer);
   }
-  return {};
 }
 
 bool has_labels(const RunRecord& run, const Labels& wanted) {
@@ -160,7 +178,9 @@ struct MemoryStore::State {
     Result<void> outcome;  ///< An error: refused before it was queued.
   };
 
+  Mutex writing;  ///< One transaction at a time; taken before `mutex`.
   Mutex mutex;
+  CommitHook* hook GUARDED_BY(mutex) = &no_hook();
   Contents contents GUARDED_BY(mutex);
   std::deque<Waiting> queue GUARDED_BY(mutex);
   std::size_t queue_bytes GUARDED_BY(mutex) = 0;
@@ -172,16 +192,82 @@ struct MemoryStore::State {
   bool write_next() {
     Waiting next;
     {
-      const MutexLock lock(mutex);
-      if (queue.empty()) return false;
-      next = std::move(queue.front());
-      queue.pop_front();
-      queue_bytes -= next.bytes;
-      if (next.outcome) next.outcome = write(contents, std::move(next.commit));
-      if (next.outcome) ++commits;
+      const MutexLock transaction(writing);
+      {
+        const MutexLock lock(mutex);
+        if (queue.empty()) return false;
+        next = std::move(queue.front());
+        queue.pop_front();
+        queue_bytes -= next.bytes;
+      }
+      if (next.outcome) next.outcome = write(std::move(next.commit));
     }
     next.done(std::move(next.outcome));
     return true;
+  }
+
+  /// A transaction with one commit. begin(), committed() and rolled_back() are called without
+  /// `mutex`: the hook may read.
+  Result<void> write(Commit commit) REQUIRES(writing) {
+    CommitHook& with = current_hook();
+    RETURN_IF_ERROR(from_hook(with.begin()));
+    Written written = write_rows(std::move(commit), with);
+    written.is_undone ? with.rolled_back() : with.committed();
+    return std::move(written.outcome);
+  }
+
+  /// A transaction without a commit; `job` changes what the store holds.
+  template <class Job>
+  auto run(const Job& job) -> decltype(job(std::declval<Contents&>())) {
+    const MutexLock transaction(writing);
+    if (is_over()) return stopped();
+    CommitHook& with = current_hook();
+    RETURN_IF_ERROR(from_hook(with.begin()));
+    auto outcome = run_locked(job);
+    with.committed();
+    return outcome;
+  }
+
+ private:
+  struct Written {
+    Result<void> outcome;
+    bool is_undone = false;  ///< By the hook; else it was refused before anything was written.
+  };
+
+  Written write_rows(Commit commit, CommitHook& with) {
+    const MutexLock lock(mutex);
+    if (auto checked = check(contents, commit); !checked) return {checked, false};
+    auto records = changed_records(contents, commit.records);
+    if (!records) return {records.error(), false};
+    // Nobody sees what happens under the lock, so the hook may go first: what it refuses needs no
+    // undoing then.
+    if (!commit.statements.empty()) {
+      MemoryLog::Transaction log(contents.log);
+      auto logged = from_hook(with.add(log, std::move(commit.statements)));
+      if (logged) logged = from_hook(with.integrate(log));
+      if (!logged) return {std::move(logged), true};
+      log.keep();
+    }
+    if (*records) contents.records = std::move(**records);
+    write_checked(contents, std::move(commit));
+    ++commits;
+    return {};
+  }
+
+  template <class Job>
+  auto run_locked(const Job& job) {
+    const MutexLock lock(mutex);
+    return job(contents);
+  }
+
+  CommitHook& current_hook() {
+    const MutexLock lock(mutex);
+    return *hook;
+  }
+
+  bool is_over() {
+    const MutexLock lock(mutex);
+    return is_stopped;
   }
 };
 
@@ -191,6 +277,11 @@ MemoryStore::MemoryStore(Executor& executor, MemoryOptions options)
 }
 
 MemoryStore::~MemoryStore() = default;
+
+void MemoryStore::set_hook(CommitHook& hook) {
+  const MutexLock lock(state_->mutex);
+  state_->hook = &hook;
+}
 
 void MemoryStore::commit(Commit commit, Done done) {
   State::Waiting waiting{std::move(commit), 0, std::move(done), {}};
@@ -302,24 +393,24 @@ Result<std::vector<Store::TimerRow>> MemoryStore::timers(std::optional<TimerRow>
 
 Result<Record> MemoryStore::get_record(RecordKind kind, Id id) {
   const MutexLock lock(state_->mutex);
-  const auto found = state_->contents.records.find({kind, id});
-  if (found != state_->contents.records.end()) return found->second;
+  const auto& records = state_->contents.records.by_id;
+  const auto found = records.find({kind, id});
+  if (found != records.end()) return found->second;
   return failure(Code::kNotFound, "no record {}", id.ulid());
 }
 
 Result<Record> MemoryStore::find_record(RecordKind kind, std::string_view unique_key) {
   const MutexLock lock(state_->mutex);
-  const auto found = state_->contents.unique_keys.find({kind, std::string(unique_key)});
-  if (found != state_->contents.unique_keys.end()) {
-    return state_->contents.records.at({kind, found->second});
-  }
+  const Records& records = state_->contents.records;
+  const auto found = records.unique_keys.find({kind, std::string(unique_key)});
+  if (found != records.unique_keys.end()) return records.by_id.at({kind, found->second});
   return failure(Code::kNotFound, "no record with this key");
 }
 
 Result<std::vector<Record>> MemoryStore::list_records(const RecordQuery& query) {
   const MutexLock lock(state_->mutex);
   std::vector<Record> out;
-  const auto& records = state_->contents.records;
+  const auto& records = state_->contents.records.by_id;
   for (auto at = records.rbegin(); at != records.rend() && out.size() < query.limit; ++at) {
     if (matches(at->second, query)) out.push_back(at->second);
   }
@@ -352,19 +443,19 @@ Result<IdempotentAnswer> MemoryStore::find_answer(std::string_view key, Time now
 }
 
 Result<std::size_t> MemoryStore::drop_expired_answers(Time now, std::size_t limit) {
-  const MutexLock lock(state_->mutex);
-  if (state_->is_stopped) return stopped();
-  auto& answers = state_->contents.answers;
-  std::size_t dropped = 0;
-  for (auto at = answers.begin(); at != answers.end() && dropped < limit;) {
-    if (at->second.expires_at > now) {
-      ++at;
-    } else {
-      at = answers.erase(at);
-      ++dropped;
+  return state_->run([&](Contents& contents) -> Result<std::size_t> {
+    auto& answers = contents.answers;
+    std::size_t dropped = 0;
+    for (auto at = answers.begin(); at != answers.end() && dropped < limit;) {
+      if (at->second.expires_at > now) {
+        ++at;
+      } else {
+        at = answers.erase(at);
+        ++dropped;
+      }
     }
-  }
-  return dropped;
+    return dropped;
+  });
 }
 
 Result<std::string> MemoryStore::get_meta(std::string_view name) {
@@ -375,11 +466,42 @@ Result<std::string> MemoryStore::get_meta(std::string_view name) {
 }
 
 Result<void> MemoryStore::put_meta(std::string_view name, std::string_view value) {
+  return state_->run([&](Contents& contents) -> Result<void> {
+    const auto [at, is_new] = contents.meta.emplace(name, value);
+    if (is_new || at->second == value) return {};
+    return failure(Code::kConflict, "the fact {} has another value already", name);
+  });
+}
+
+Result<LogHead> MemoryStore::newest_log_head() {
   const MutexLock lock(state_->mutex);
-  if (state_->is_stopped) return stopped();
-  const auto [at, is_new] = state_->contents.meta.emplace(name, value);
-  if (is_new || at->second == value) return {};
-  return failure(Code::kConflict, "the fact {} has another value already", name);
+  return state_->contents.log.newest_head();
+}
+
+Result<LogHead> MemoryStore::get_log_head(std::uint32_t log) {
+  const MutexLock lock(state_->mutex);
+  return state_->contents.log.get_head(log);
+}
+
+Result<std::vector<LogEntry>> MemoryStore::read_log(std::uint32_t log, std::uint64_t index,
+                                                    std::size_t limit) {
+  const MutexLock lock(state_->mutex);
+  return state_->contents.log.read(log, index, limit);
+}
+
+Result<LogTile> MemoryStore::get_log_tile(std::uint32_t log, int level, std::uint64_t index) {
+  const MutexLock lock(state_->mutex);
+  return state_->contents.log.get_tile(log, level, index);
+}
+
+Result<LogEntry> MemoryStore::find_statement(Id id) {
+  const MutexLock lock(state_->mutex);
+  return state_->contents.log.find_statement(id);
+}
+
+Result<std::vector<LogEntry>> MemoryStore::list_statements(const StatementQuery& query) {
+  const MutexLock lock(state_->mutex);
+  return state_->contents.log.list_statements(query);
 }
 
 Result<void> MemoryStore::health() {

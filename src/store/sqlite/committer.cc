@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite/committer.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <future>
 
 #include "base/log.h"
+#include "store/form.h"
 
 namespace avow::store {
 namespace {
@@ -12,6 +14,10 @@ namespace {
 // A log that grows to this many times its target is emptied by force, waiting for readers: they
 // would otherwise, always one of them in the log, keep it growing for ever.
 constexpr std::int64_t kForceFactor = 4;
+
+// How long an erasure waits for readers that stand in the way of emptying the log. Each reads for a
+// second at most, so only a chain of them lasts as long.
+constexpr auto kForgetTimeMax = std::chrono::seconds(5);
 
 Error stopped() { return failure(Code::kUnavailable, "the store is stopped"); }
 
@@ -21,11 +27,18 @@ Committer::Committer(std::unique_ptr<Connection> connection, CommitterOptions op
     : options_(options),
       connection_(std::move(connection)),
       writer_(*connection_),
+      log_writer_(*connection_),
       next_checkpoint_(options.wal_bytes_target),
+      hook_(&no_hook()),
       thread_([this] { run_thread(); }),
       thread_id_(thread_.get_id()) {}
 
 Committer::~Committer() { CHECK(!thread_.joinable()); }
+
+void Committer::set_hook(CommitHook& hook) {
+  const MutexLock lock(mutex_);
+  hook_ = &hook;
+}
 
 void Committer::commit(Commit commit, Store::Done done) {
   const std::size_t bytes = commit.bytes();
@@ -88,15 +101,15 @@ bool Committer::take(Batch& batch) {
 }
 
 void Committer::write(Batch& batch) {
-  const Result<void> written = write_transaction(batch);
-  if (!written) {
-    stop_process_if_disk_fails(written.error());
-    if (connection_->in_transaction()) {
-      if (auto undone = connection_->execute("ROLLBACK"); !undone) {
-        log::error("store: rollback: {}", undone.error().message);
-        std::abort();  // the next commit would join a transaction of which nobody knows the state
-      }
-    }
+  CommitHook* hook = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    hook = hook_;
+  }
+  const Result<void> written = write_transaction(batch, *hook);
+  if (written) {
+    forget_replaced(batch);
+  } else {
     // Also where one was refused by itself: it was compared with a state that never came to be.
     for (auto& waiting : batch) waiting.outcome = written.error();
   }
@@ -104,17 +117,72 @@ void Committer::write(Batch& batch) {
   for (auto& waiting : batch) waiting.done(std::move(waiting.outcome));
 }
 
-Result<void> Committer::write_transaction(Batch& batch) {
+Result<void> Committer::write_transaction(Batch& batch, CommitHook& hook) {
+  RETURN_IF_ERROR(from_hook(hook.begin()));
+  auto written = write_rows(batch, hook);
+  if (written) {
+    hook.committed();
+    return written;
+  }
+  stop_process_if_disk_fails(written.error());
+  roll_back();
+  hook.rolled_back();
+  return written;
+}
+
+Result<void> Committer::write_rows(Batch& batch, CommitHook& hook) {
   RETURN_IF_ERROR(connection_->execute("BEGIN IMMEDIATE"));
+  bool has_added = false;
   for (auto& waiting : batch) {
     if (!waiting.outcome) continue;
     waiting.outcome = waiting.job ? waiting.job(writer_) : writer_.write(waiting.commit);
     if (!waiting.outcome && waiting.outcome.error().code != Code::kConflict) {
       return waiting.outcome;
     }
+    if (!waiting.outcome || waiting.commit.statements.empty()) continue;
+    RETURN_IF_ERROR(from_hook(hook.add(log_writer_, std::move(waiting.commit.statements))));
+    has_added = true;
   }
+  if (has_added) RETURN_IF_ERROR(from_hook(hook.integrate(log_writer_)));
   // The sync. If we stop before it, recovery finds none of the batch; after it, all of it.
   return connection_->execute("COMMIT");
+}
+
+void Committer::roll_back() {
+  if (!connection_->in_transaction()) return;
+  if (auto undone = connection_->execute("ROLLBACK"); !undone) {
+    log::error("store: rollback: {}", undone.error().message);
+    std::abort();  // the next commit would join a transaction of which nobody knows the state
+  }
+}
+
+/// The transaction is durable, but what it replaced is still in older pages of the log and of the
+/// file, until the log is emptied. If we stop before that, it is done when the store is opened.
+void Committer::forget_replaced(Batch& batch) {
+  Result<void> emptied;
+  bool was_tried = false;
+  for (auto& waiting : batch) {
+    if (!waiting.outcome || !waiting.commit.run || !waiting.commit.run->replaced) continue;
+    if (!std::exchange(was_tried, true)) emptied = empty_log();
+    if (emptied) continue;
+    waiting.outcome = failure(Code::kOutcomeUnknown,
+                              "contents are replaced, but the old ones are still in a file: {}",
+                              emptied.error().message);
+  }
+}
+
+Result<void> Committer::empty_log() {
+  const auto deadline = std::chrono::steady_clock::now() + kForgetTimeMax;
+  for (;;) {
+    auto emptied = connection_->checkpoint(Connection::Checkpoint::kTruncate);
+    if (emptied) return emptied;
+    stop_process_if_disk_fails(emptied.error());
+    const bool is_late = std::chrono::steady_clock::now() >= deadline;
+    if (is_late || emptied.error().code != Code::kUnavailable) {
+      log::warning("store: old contents stay in the log: {}", emptied.error().message);
+      return emptied;
+    }
+  }
 }
 
 void Committer::finish(const Batch& batch, const Result<void>& written) {

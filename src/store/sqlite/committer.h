@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "store/sqlite/log_writer.h"
 #include "store/sqlite/writer.h"
 
 namespace avow::store {
@@ -29,6 +30,8 @@ class Committer {
   Committer(std::unique_ptr<Connection> connection, CommitterOptions options);
   ~Committer();  ///< CHECKs that stop() was called.
 
+  /// See Store::set_hook.
+  void set_hook(CommitHook& hook);
   /// See Store::commit. `commit` went through check_form() and compress_parts().
   void commit(Commit commit, Store::Done done);
   /// Answers `done` as commit() does, without writing anything.
@@ -57,7 +60,11 @@ class Committer {
   void run_thread();
   bool take(Batch& batch);
   void write(Batch& batch);
-  Result<void> write_transaction(Batch& batch);
+  Result<void> write_transaction(Batch& batch, CommitHook& hook);
+  Result<void> write_rows(Batch& batch, CommitHook& hook);
+  void roll_back();
+  void forget_replaced(Batch& batch);
+  Result<void> empty_log();
   void finish(const Batch& batch, const Result<void>& written);
   void checkpoint_if_long();
   void stop_process_if_disk_fails(const Error& error);
@@ -65,11 +72,13 @@ class Committer {
   const CommitterOptions options_;
   std::unique_ptr<Connection> connection_;  // the committing thread's
   Writer writer_;                           // the committing thread's
+  SqliteLogWriter log_writer_;              // the committing thread's
   std::int64_t wal_bytes_seen_ = 0;         // the committing thread's
   std::int64_t next_checkpoint_ = 0;        // the committing thread's
 
   Mutex mutex_;
   std::condition_variable_any wake_;
+  CommitHook* hook_ GUARDED_BY(mutex_);
   Batch queue_ GUARDED_BY(mutex_);
   std::size_t queue_bytes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t commits_ GUARDED_BY(mutex_) = 0;

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "store/sqlite/compression.h"
+#include "store/sqlite/rows.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/writer.h"
 
@@ -23,9 +24,6 @@ constexpr auto kReadTimeMax = std::chrono::seconds(1);
 constexpr std::array kStatuses = {RunStatus::kRunning, RunStatus::kCompleted, RunStatus::kFailed,
                                   RunStatus::kCancelled};
 
-std::int64_t stored(std::size_t limit) {
-  return static_cast<std::int64_t>(std::min<std::size_t>(limit, INT64_MAX));
-}
 std::int64_t stored(RunStatus status) { return static_cast<std::int64_t>(status); }
 std::int64_t stored(RecordKind kind) { return static_cast<std::int64_t>(kind); }
 
@@ -98,31 +96,6 @@ Result<Segment> segment_of(const Query& query) {
 
 bool is_journal(std::int64_t key) {
   return (key & 1) == static_cast<std::int64_t>(SegmentKind::kJournal);
-}
-
-template <class Row>
-Result<void> collect(Query& query, Result<Row> (*row_of)(const Query&), std::vector<Row>& out) {
-  for (;;) {
-    ASSIGN_OR_RETURN(const bool has_row, query.next());
-    if (!has_row) return {};
-    ASSIGN_OR_RETURN(Row row, row_of(query));
-    out.push_back(std::move(row));
-  }
-}
-
-template <class Row>
-Result<std::vector<Row>> all(Query query, Result<Row> (*row_of)(const Query&)) {
-  std::vector<Row> out;
-  RETURN_IF_ERROR(collect(query, row_of, out));
-  return out;
-}
-
-/// The one row of `query`, else `missing`.
-template <class Row>
-Result<Row> one(Query query, Result<Row> (*row_of)(const Query&), Error missing) {
-  ASSIGN_OR_RETURN(const bool has_row, query.next());
-  if (!has_row) return missing;
-  return row_of(query);
 }
 
 /// The filters that a list of runs adds to tenant (and status), as SQL. A closed set of texts.
@@ -222,7 +195,7 @@ Result<std::vector<Segment>> Reader::read_journal(RunId id, std::uint32_t after_
     query.bind(segment_key(found.number, 0, SegmentKind::kJournal));
     query.bind(segment_key(found.number, after_seq, SegmentKind::kJournal));
     query.bind(segment_key(found.number + 1, 0, SegmentKind::kJournal));
-    query.bind(std::int64_t{kSeqMax}).bind(std::int64_t{after_seq}).bind(stored(limit));
+    query.bind(std::int64_t{kSeqMax}).bind(std::int64_t{after_seq}).bind(stored_limit(limit));
     return all(std::move(query), segment_of);
   });
 }
@@ -256,7 +229,7 @@ Result<void> Reader::list_runs_of(const RunQuery& query, RunStatus status,
   statement.bind(query.tenant).bind(stored(status));
   bind_filters(query, statement);
   if (query.before) statement.bind(*query.before);
-  statement.bind(stored(query.limit));
+  statement.bind(stored_limit(query.limit));
   return collect(statement, run_of, out);
 }
 
@@ -280,7 +253,7 @@ Result<void> Reader::list_labelled_runs(const RunQuery& query, std::vector<RunRo
   if (query.status) statement.bind(stored(*query.status));
   bind_filters(query, statement);
   if (query.before) statement.bind(*query.before);
-  statement.bind(stored(query.limit));
+  statement.bind(stored_limit(query.limit));
   return collect(statement, run_of, out);
 }
 
@@ -290,7 +263,7 @@ Result<std::vector<RunRow>> Reader::active_runs(std::optional<RunId> after, std:
       Query query,
       connection_->query("SELECT " RUN_COLUMNS " FROM runs INDEXED BY runs_active WHERE status = 1 "
                          "AND is_parked = 0 AND id > ? ORDER BY id LIMIT ?"));
-  query.bind(after.value_or(RunId{})).bind(stored(limit));
+  query.bind(after.value_or(RunId{})).bind(stored_limit(limit));
   return all(std::move(query), run_of);
 }
 
@@ -302,7 +275,7 @@ Result<std::vector<Store::TimerRow>> Reader::timers(std::optional<Store::TimerRo
                          "WHERE status = 1 AND wake_at IS NOT NULL AND (wake_at, id) > (?, ?) "
                          "ORDER BY wake_at, id LIMIT ?"));
   query.bind(after ? after->wake_at : Time::min()).bind(after ? after->run : RunId{});
-  query.bind(stored(limit));
+  query.bind(stored_limit(limit));
   const auto timer_of = [](const Query& row) -> Result<Store::TimerRow> {
     ASSIGN_OR_RETURN(const Id run, row.id(1));
     ASSIGN_OR_RETURN(const Id tenant, row.id(2));
@@ -338,14 +311,14 @@ Result<std::vector<Record>> Reader::list_records(const RecordQuery& query) {
   if (query.name) statement.bind_text(*query.name);
   if (query.status) statement.bind_text(*query.status);
   if (query.before) statement.bind(*query.before);
-  statement.bind(stored(query.limit));
+  statement.bind(stored_limit(query.limit));
   return all(std::move(statement), record_of);
 }
 
 Result<std::vector<TaskRow>> Reader::tasks(std::optional<TaskId> after, std::size_t limit) {
   ASSIGN_OR_RETURN(Query query, connection_->query("SELECT " TASK_COLUMNS
                                                    " FROM tasks WHERE id > ? ORDER BY id LIMIT ?"));
-  query.bind(after.value_or(TaskId{})).bind(stored(limit));
+  query.bind(after.value_or(TaskId{})).bind(stored_limit(limit));
   return all(std::move(query), task_of);
 }
 
@@ -358,7 +331,7 @@ Result<TaskRow> Reader::get_task(TaskId id) {
 
 Result<IdempotentAnswer> Reader::find_answer(std::string_view key, Time now) {
   ASSIGN_OR_RETURN(Query query,
-                   connection_->query("SELECT body_digest, answer, expires_at FROM answers "
+                   connection_->query("SELECT body_digest, answer, expires_at, run FROM answers "
                                       "WHERE key = ? AND expires_at > ?"));
   ASSIGN_OR_RETURN(const bool exists, query.bind_blob(key).bind(now).next());
   if (!exists) return failure(Code::kNotFound, "no answer is kept for this key");
@@ -367,6 +340,7 @@ Result<IdempotentAnswer> Reader::find_answer(std::string_view key, Time now) {
   answer.body_digest = query.bytes(0);
   answer.answer = query.bytes(1);
   answer.expires_at = query.time(2);
+  ASSIGN_OR_RETURN(answer.run, optional_id<RunId>(query, 3));
   return answer;
 }
 

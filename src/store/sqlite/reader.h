@@ -31,6 +31,14 @@ class Reader {
   Result<IdempotentAnswer> find_answer(std::string_view key, Time now);
   Result<std::string> get_meta(std::string_view name);
 
+  // In log_reader.cc.
+  Result<LogHead> newest_log_head();
+  Result<LogHead> get_log_head(std::uint32_t log);
+  Result<std::vector<LogEntry>> read_log(std::uint32_t log, std::uint64_t index, std::size_t limit);
+  Result<LogTile> get_log_tile(std::uint32_t log, int level, std::uint64_t index);
+  Result<LogEntry> find_statement(Id id);
+  Result<std::vector<LogEntry>> list_statements(const StatementQuery& query);
+
  private:
   struct NumberedRow {
     std::int64_t number = 0;

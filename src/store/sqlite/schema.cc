@@ -99,8 +99,49 @@ constexpr const char* kSchema1 = R"(
   CREATE INDEX answers_expiring ON answers (expires_at);
 )";
 
+// The log. A place in it is one number (log_place() in schema.h), so that entries are appended to
+// the table. An index holds the rowid behind its columns: log_entries_about is in the order of
+// places within an id. log_entries_listed carries the kind, so that a rare one walks 30 bytes an
+// entry; it keeps tenant_seqs apart by SqliteLogWriter::add_entry(), not by UNIQUE, which the kind
+// would weaken. Statements have contents rarely, answers seldom a run: those cost the others
+// nothing.
+constexpr const char* kSchema2 = R"(
+  CREATE TABLE log_entries (
+    place      INTEGER PRIMARY KEY,
+    tenant     BLOB NOT NULL,
+    tenant_seq INTEGER NOT NULL,
+    id         BLOB NOT NULL,
+    kind       INTEGER NOT NULL,
+    statement  BLOB NOT NULL,
+    entry      BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX log_entries_listed ON log_entries (tenant, tenant_seq, kind);
+  CREATE INDEX log_entries_about ON log_entries (id);
+
+  CREATE TABLE log_contents (
+    place INTEGER PRIMARY KEY,
+    bytes BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE log_tiles (
+    place INTEGER PRIMARY KEY,
+    bytes BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE log_heads (
+    log        INTEGER PRIMARY KEY,
+    size       INTEGER NOT NULL,
+    nodes      BLOB NOT NULL,
+    checkpoint BLOB NOT NULL,
+    keys_index INTEGER NOT NULL
+  ) STRICT;
+
+  ALTER TABLE answers ADD COLUMN run BLOB;
+  CREATE INDEX answers_of_runs ON answers (run) WHERE run IS NOT NULL;
+)";
+
 // The migration at index i leads from schema i to schema i + 1.
-constexpr std::array kMigrations = {kSchema1};
+constexpr std::array kMigrations = {kSchema1, kSchema2};
 
 Result<void> run_migration(Connection& connection, std::size_t index) {
   RETURN_IF_ERROR(connection.execute("BEGIN IMMEDIATE"));

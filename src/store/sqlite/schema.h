@@ -27,4 +27,25 @@ inline std::int64_t segment_key(std::int64_t run_number, std::uint32_t seq, Segm
   return run_number << kSegmentRunShift | std::int64_t{seq} << 1 | static_cast<std::int64_t>(kind);
 }
 
+// A row of `log_entries` and `log_contents` has the key `log << 40 | index`, one of `log_tiles`
+// `log << 40 | level << 32 | index`: a tree of 2^40 leaves has 2^32 tiles on its lowest level.
+inline constexpr int kLogShift = 40;
+inline constexpr int kTileLevelShift = 32;
+inline constexpr std::uint32_t kLogMax = (1U << 23) - 1;
+
+inline std::int64_t log_place(std::uint32_t log, std::uint64_t index) {
+  return std::int64_t{log} << kLogShift | static_cast<std::int64_t>(index);
+}
+inline std::int64_t tile_place(std::uint32_t log, int level, std::uint64_t index) {
+  return log_place(log, std::uint64_t(static_cast<unsigned>(level)) << kTileLevelShift | index);
+}
+/// Whether they fit below each other in a place.
+inline bool is_log_place(std::uint32_t log, std::uint64_t index) {
+  return log <= kLogMax && index >> kLogShift == 0;
+}
+inline bool is_tile_place(std::uint32_t log, int level, std::uint64_t index) {
+  return log <= kLogMax && level >= 0 && level >> (kLogShift - kTileLevelShift) == 0 &&
+         index >> kTileLevelShift == 0;
+}
+
 }  // namespace avow::store

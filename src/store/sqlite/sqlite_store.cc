@@ -124,6 +124,8 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::start(const SqliteOptions& opt
                       std::make_unique<Committer>(std::move(connection), committer_options)));
 }
 
+void SqliteStore::set_hook(CommitHook& hook) { committer_->set_hook(hook); }
+
 void SqliteStore::commit(Commit commit, Done done) {
   if (auto form = check_form(commit); !form) {
     return committer_->refuse(form.error(), std::move(done));
@@ -181,6 +183,31 @@ Result<TaskRow> SqliteStore::get_task(TaskId id) {
 
 Result<IdempotentAnswer> SqliteStore::find_answer(std::string_view key, Time now) {
   return readers_->use([&](Reader& reader) { return reader.find_answer(key, now); });
+}
+
+Result<LogHead> SqliteStore::newest_log_head() {
+  return readers_->use([&](Reader& reader) { return reader.newest_log_head(); });
+}
+
+Result<LogHead> SqliteStore::get_log_head(std::uint32_t log) {
+  return readers_->use([&](Reader& reader) { return reader.get_log_head(log); });
+}
+
+Result<std::vector<LogEntry>> SqliteStore::read_log(std::uint32_t log, std::uint64_t index,
+                                                    std::size_t limit) {
+  return readers_->use([&](Reader& reader) { return reader.read_log(log, index, limit); });
+}
+
+Result<LogTile> SqliteStore::get_log_tile(std::uint32_t log, int level, std::uint64_t index) {
+  return readers_->use([&](Reader& reader) { return reader.get_log_tile(log, level, index); });
+}
+
+Result<LogEntry> SqliteStore::find_statement(Id id) {
+  return readers_->use([&](Reader& reader) { return reader.find_statement(id); });
+}
+
+Result<std::vector<LogEntry>> SqliteStore::list_statements(const StatementQuery& query) {
+  return readers_->use([&](Reader& reader) { return reader.list_statements(query); });
 }
 
 Result<std::size_t> SqliteStore::drop_expired_answers(Time now, std::size_t limit) {

@@ -41,6 +41,7 @@ class SqliteStore : public Store {
 
   ~SqliteStore() override;  ///< CHECKs that stop() was called.
 
+  void set_hook(CommitHook& hook) override;
   void commit(Commit commit, Done done) override;
   Result<RunRow> get_run(RunId id) override;
   Result<RunRecord> read_run(RunId id) override;
@@ -56,6 +57,13 @@ class SqliteStore : public Store {
   Result<TaskRow> get_task(TaskId id) override;
   Result<IdempotentAnswer> find_answer(std::string_view key, Time now) override;
   Result<std::size_t> drop_expired_answers(Time now, std::size_t limit) override;
+  Result<LogHead> newest_log_head() override;
+  Result<LogHead> get_log_head(std::uint32_t log) override;
+  Result<std::vector<LogEntry>> read_log(std::uint32_t log, std::uint64_t index,
+                                         std::size_t limit) override;
+  Result<LogTile> get_log_tile(std::uint32_t log, int level, std::uint64_t index) override;
+  Result<LogEntry> find_statement(Id id) override;
+  Result<std::vector<LogEntry>> list_statements(const StatementQuery& query) override;
   Result<std::string> get_meta(std::string_view name) override;
   Result<void> put_meta(std::string_view name, std::string_view value) override;
   Result<void> health() override;

@@ -57,6 +57,8 @@ void compress_parts(Commit& commit) {
   if (commit.run->journal) commit.run->journal->bytes = compress(commit.run->journal->bytes);
   if (commit.run->contents) commit.run->contents->bytes = compress(commit.run->contents->bytes);
   if (commit.run->plan) commit.run->plan = compress(*commit.run->plan);
+  if (!commit.run->replaced) return;
+  for (auto& segment : *commit.run->replaced) segment.bytes = compress(segment.bytes);
 }
 
 Result<void> Writer::write(const Commit& commit) {
@@ -95,6 +97,9 @@ Result<Writer::Place> Writer::find_place(const RunChange& change) {
     return failure(Code::kConflict, "run {} goes on with seq {}, not {}", change.row.id.ulid(),
                    place.next_seq, change.journal->first_seq);
   }
+  if (change.replaced && place.status == RunStatus::kRunning) {
+    return failure(Code::kConflict, "run {} has not ended", change.row.id.ulid());
+  }
   return place;
 }
 
@@ -106,6 +111,7 @@ Result<void> Writer::write_run(const RunChange& change, Place place) {
   } else {
     RETURN_IF_ERROR(update_run(change.row, place, next_seq));
   }
+  if (change.replaced) RETURN_IF_ERROR(replace_contents(change, place.number));
   if (change.journal) {
     RETURN_IF_ERROR(
         insert_segment(segment_key(place.number, change.journal->first_seq, SegmentKind::kJournal),
@@ -166,6 +172,51 @@ Result<void> Writer::update_run(const RunRow& row, const Place& place, std::uint
                    connection_.query("UPDATE runs SET status = ?, is_parked = ? WHERE number = ?"));
   state.bind(stored(row.status)).bind(std::int64_t{row.is_parked}).bind(place.number);
   return state.run();
+}
+
+Result<void> Writer::replace_contents(const RunChange& change, std::int64_t number) {
+  {
+    ASSIGN_OR_RETURN(
+        Query query,
+        connection_.query("DELETE FROM segments WHERE key >= ? AND key < ? AND key & 1 = 1"));
+    query.bind(segment_key(number, 0, SegmentKind::kJournal));
+    RETURN_IF_ERROR(query.bind(segment_key(number + 1, 0, SegmentKind::kJournal)).run());
+  }
+  for (const auto& segment : *change.replaced) {
+    RETURN_IF_ERROR(
+        insert_segment(segment_key(number, segment.first_seq, SegmentKind::kContents), segment));
+  }
+  RETURN_IF_ERROR(drop_labels(number));
+  if (change.plan) {
+    ASSIGN_OR_RETURN(Query query,
+                     connection_.query("INSERT INTO run_origins (number, plan, labels) "
+                                       "VALUES (?, ?, X'') ON CONFLICT (number) DO UPDATE SET "
+                                       "plan = excluded.plan"));
+    RETURN_IF_ERROR(query.bind(number).bind_blob(*change.plan).run());
+  }
+  ASSIGN_OR_RETURN(Query query, connection_.query("DELETE FROM answers WHERE run = ?"));
+  return query.bind(change.row.id).run();
+}
+
+Result<void> Writer::drop_labels(std::int64_t number) {
+  Labels labels;
+  {
+    ASSIGN_OR_RETURN(Query query,
+                     connection_.query("SELECT labels FROM run_origins WHERE number = ?"));
+    ASSIGN_OR_RETURN(const bool exists, query.bind(number).next());
+    if (!exists) return {};
+    ASSIGN_OR_RETURN(labels, decode_labels(query.view(0)));
+  }
+  for (const auto& [name, value] : labels) {
+    ASSIGN_OR_RETURN(
+        Query query,
+        connection_.query("DELETE FROM run_labels WHERE (tenant, run) = (SELECT tenant, id FROM "
+                          "runs WHERE number = ?) AND name = ? AND value = ?"));
+    RETURN_IF_ERROR(query.bind(number).bind_text(name).bind_text(value).run());
+  }
+  ASSIGN_OR_RETURN(Query query,
+                   connection_.query("UPDATE run_origins SET labels = X'' WHERE number = ?"));
+  return query.bind(number).run();
 }
 
 Result<void> Writer::insert_segment(std::int64_t key, const Segment& segment) {
@@ -252,11 +303,11 @@ Result<void> Writer::check_answer(const IdempotentAnswer& answer) {
 }
 
 Result<void> Writer::write_answer(const IdempotentAnswer& answer) {
-  ASSIGN_OR_RETURN(Query query,
-                   connection_.query("INSERT OR REPLACE INTO answers "
-                                     "(key, body_digest, answer, expires_at) VALUES (?, ?, ?, ?)"));
+  ASSIGN_OR_RETURN(Query query, connection_.query("INSERT OR REPLACE INTO answers "
+                                                  "(key, body_digest, answer, expires_at, run) "
+                                                  "VALUES (?, ?, ?, ?, ?)"));
   query.bind_blob(answer.key).bind_blob(answer.body_digest).bind_blob(answer.answer);
-  return query.bind(answer.expires_at).run();
+  return query.bind(answer.expires_at).bind(answer.run).run();
 }
 
 Result<void> Writer::put_meta(std::string_view name, std::string_view value) {

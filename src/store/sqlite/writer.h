@@ -44,6 +44,8 @@ class Writer {
   Result<std::int64_t> insert_run(const RunChange& change, std::uint32_t next_seq);
   Result<void> insert_origin(const RunChange& change, std::int64_t number);
   Result<void> update_run(const RunRow& row, const Place& place, std::uint32_t next_seq);
+  Result<void> replace_contents(const RunChange& change, std::int64_t number);
+  Result<void> drop_labels(std::int64_t number);
   Result<void> insert_segment(std::int64_t key, const Segment& segment);
   Result<void> write_records(const std::vector<RecordChange>& changes);
   Result<void> write_record(const RecordChange& change);
