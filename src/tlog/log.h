@@ -4,8 +4,17 @@
 //
 // Nothing leaves that the watermark does not cover: a checkpoint is written there first. Tiles are
 // served up to the largest size that left.
+//
+// Sealed   (the store's log is not the one that was seen last) nothing is published; tiles and
+//          proofs of what the store has go on, by the checkpoint that it was stored with.
+// Alarm    (a witness says that the log forked) what was published stays so, and nothing leaves
+//          that did not before. Until the next start, which asks the witnesses again.
 #pragma once
+#include <functional>
+#include <memory>
+#include <optional>
 #include <stop_token>
+#include <string>
 
 #include "base/executor.h"
 #include "tlog/sequencer.h"
@@ -35,9 +44,10 @@ struct SignedCheckpoint {
 class Log {
  public:
   /// Compares the store's log with the watermark, and seals the sequencer if it is smaller or
-  /// another one, or if the file is gone. `client` and `strand` are for the witnesses; all must
-  /// outlive stop().
+  /// another one, or if the file is gone or no checkpoint; a store and a folder with neither begin
+  /// a log. `client` and `strand` are for the witnesses. All must outlive stop().
   /// Errors: kUnavailable, kResourceExhausted  the watermark cannot be written or read
+  ///         those of the store's reads
   static Result<std::unique_ptr<Log>> open(store::Store& store, Sequencer& sequencer,
                                            const std::string& watermark_path,
                                            net::HttpClient& client, Executor& strand, Clock& clock,
@@ -46,23 +56,27 @@ class Log {
 
   /// Asks the witnesses, if there are any, whether they have seen a larger log or another one, and
   /// seals the sequencer if so; waits up to the witness timeout. Those that do not answer are
-  /// passed over, with a warning. Before the first commit.
+  /// passed over, with a warning. Before the first commit; not on the strand, which must run.
   void ask_witnesses_at_start();
-  /// Begins the rounds.
+  /// Begins the rounds: the newest head, at most every witness_interval, one at a time.
   void start();
-  /// Ends them. Once, if start() was called.
+  /// Ends them, and answers who waits. If one of the two above was called; not on the strand.
   void stop();
 
   /// What /log/checkpoint answers: moves at most every publish_interval, and not while an alarm
-  /// stands. Errors: kNotFound  the log has no entry yet; those of Watermark::raise
+  /// stands. Errors: kNotFound     the log has no entry yet
+  ///                 kUnavailable  the log is sealed; those of Watermark::raise
   Result<SignedCheckpoint> published();
-  /// What a receipt of that entry uses: the newest cosigned checkpoint that covers it, else the
-  /// newest signed one. An entry of an older log: that log's last one.
-  /// Errors: kNotFound  not in the log
+  /// What a receipt of that entry uses: the newest cosigned checkpoint that covers it, else a
+  /// signed one, which many receipts share, so that they share the watermark's sync. An entry of an
+  /// older log: that log's last one.
+  /// Errors: kNotFound     not in the log
+  ///         kUnavailable  an alarm stands, and the entry is newer; those of Watermark::raise
   Result<SignedCheckpoint> covering(std::uint32_t log, std::uint64_t index);
   /// Calls `done` once, when a checkpoint that covers `index` has the quorum's cosignatures, or at
-  /// `deadline`, or when `gone` is requested; not inside this call. True: there is one. At once
-  /// false where no policy asks for witnesses.
+  /// `deadline`, or when `gone` is requested, on the strand. True: there is one. At once false
+  /// where no witness is asked. Those that wait are as many as their callers: there is no other
+  /// bound.
   void when_witnessed(std::uint64_t index, Time deadline, std::stop_token gone,
                       std::function<void(bool)> done);
 
@@ -92,8 +106,8 @@ class Log {
 
  private:
   struct Impl;
-  explicit Log(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Log(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;  ///< Tasks on the strand may outlive this object.
 };
 
 }  // namespace avow::tlog

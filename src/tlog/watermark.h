@@ -3,6 +3,7 @@
 // store which was rolled back to an old copy cannot pass for the newest one. Written to a file of
 // another name, synced, renamed, and the folder synced, before the checkpoint leaves. Any thread.
 #pragma once
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -24,11 +25,12 @@ class Watermark {
   ///               kResourceExhausted, kUnavailable  not written: nothing may leave
   /// If a sync fails, the process stops, as the store does.
   Result<void> raise(const merkle::Checkpoint& checkpoint);
-  /// The same, to whatever it is: for the beginning of a log.
+  /// The same without comparing: for the beginning of a log.
   Result<void> reset(const merkle::Checkpoint& checkpoint);
 
  private:
-  explicit Watermark(std::string path) : path_(std::move(path)) {}
+  Watermark(std::string path, std::optional<merkle::Checkpoint> value)
+      : path_(std::move(path)), value_(std::move(value)) {}
   Result<void> write(const merkle::Checkpoint& checkpoint) REQUIRES(mutex_);
 
   const std::string path_;
