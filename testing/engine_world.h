@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// testing/engine_world.h: the real engine over the memory store, with a virtual clock and an
-// outside world that follows a script. The process can be killed between any two tasks. One thread.
+// testing/engine_world.h: the real engine over the memory store and the real log, with a virtual
+// clock and an outside world that follows a script. The process can be killed between any two
+// tasks. One thread.
 #pragma once
 #include <functional>
 #include <map>
@@ -13,6 +14,7 @@
 #include "store/memory/memory_store.h"
 #include "testing/faulty_store.h"
 #include "testing/scheduler.h"
+#include "tlog/sequencer.h"
 #include "workflow/definition.h"
 
 namespace avow::testing {
@@ -90,6 +92,15 @@ class OwnPlansOnly : public engine::PlanSource {
   }
 };
 
+/// The keys of every log in this program.
+inline tlog::LogKeys test_log_keys() {
+  static const auto statements = crypto::P256PrivateKey::generate();
+  return {.origin = "log.example.com",
+          .log = crypto::Ed25519PrivateKey::from_seed(Bytes32{1}),
+          .old_log = {},
+          .statements = statements};
+}
+
 class EngineWorld {
  public:
   explicit EngineWorld(ScriptedRunner::Script script, std::uint64_t seed = 1,
@@ -105,7 +116,7 @@ class EngineWorld {
   }
   ~EngineWorld() { engine->crash(); }
 
-  /// Kills the process and starts another on the same store.
+  /// Kills the process and starts another on the same store, whose log must be whole.
   void crash_and_restart() {
     made_before.push_back(runner.made.size());
     engine->crash();
@@ -186,6 +197,31 @@ class EngineWorld {
     return out;
   }
 
+  /// The whole log, in order.
+  std::vector<store::LogEntry> log() {
+    constexpr std::size_t kPage = 1000;
+    std::vector<store::LogEntry> entries;
+    const auto head = store.newest_log_head();
+    while (head && entries.size() < head->size) {
+      auto page = store.read_log(head->log, entries.size(), kPage);
+      CHECK(page.has_value() && !page->empty());
+      std::move(page->begin(), page->end(), std::back_inserter(entries));
+    }
+    return entries;
+  }
+
+  /// What the log holds of `run`, oldest first.
+  std::vector<provenance::Statement> statements(RunId run) {
+    std::vector<provenance::Statement> out;
+    for (const store::LogEntry& entry : log()) {
+      if (entry.id != run.value) continue;
+      auto statement = provenance::decode_statement(entry.statement);
+      CHECK(statement.has_value());
+      out.push_back(std::move(*statement));
+    }
+    return out;
+  }
+
   Scheduler scheduler;
   SeededRng rng;
 
@@ -199,12 +235,18 @@ class EngineWorld {
   ScriptedRunner runner;
   EverybodyActive directory;
   OwnPlansOnly plans;
+  std::unique_ptr<tlog::Sequencer> sequencer;
   std::unique_ptr<engine::Engine> engine;
   const TenantId tenant{Id{1, 1 << 20}};
   const AgentId agent{Id{2, 2 << 20}};
 
  private:
   void boot() {
+    auto opened =
+        tlog::Sequencer::open(store, test_log_keys(), scheduler, rng, {.signing_threads = 0});
+    CHECK(opened.has_value() && !(*opened)->sealed());
+    store.set_hook(**opened);
+    sequencer = std::move(*opened);
     constexpr int kLanes = 4;
     std::vector<engine::Engine::LaneExecutors> lanes;
     for (int i = 0; i < kLanes; ++i)

@@ -3,12 +3,14 @@
 
 #include "base/log.h"
 #include "json/write.h"
+#include "tlog/sequencer.h"
 
 namespace avow::engine {
 namespace {
 
 constexpr std::size_t kInputsPerCommitMax = 64;
 constexpr Duration kReloadDelay{200};
+constexpr Duration kStateAgainDelay{1'000};
 
 }  // namespace
 
@@ -98,6 +100,7 @@ void Lane::remove(RunId run) {
     if (const auto at = actor->machine->wake_at(engine_.clock_.now(), actor->waits_for_slot))
       arm_on_strand(run, actor->tenant, *at);
   }
+  state_at(*actor, std::nullopt);
   --engine_.runs_loaded_;
   actors_.erase(run);
 }
@@ -126,6 +129,7 @@ void Lane::load(Actor& actor) {
       fresh->id = run;
       fresh->tenant = record.row.tenant;
       fresh->row = record.row;
+      fresh->stated = Stated::in(record.row.summary);
       fresh->machine.emplace(std::move(history.machine));
       fresh->contents = std::move(history.contents);
       fresh->contents_bytes = history.contents_bytes;
@@ -151,6 +155,7 @@ void Lane::loaded(RunId run, Result<std::unique_ptr<Actor>> read) {
   Actor& fresh = **read;
   actor->tenant = fresh.tenant;
   actor->row = std::move(fresh.row);
+  actor->stated = fresh.stated;
   actor->machine = std::move(fresh.machine);
   actor->contents = std::move(fresh.contents);
   actor->contents_bytes = fresh.contents_bytes;
@@ -211,13 +216,7 @@ void Lane::load_failed(Actor& actor, const Error& error) {
 
 void Lane::process(Actor& actor) {
   if (!actor.machine || actor.is_loading || actor.is_committing || is_stopped_) return;
-  if (actor.queue.empty()) {
-    const bool is_idle = is_terminal(actor.machine->state().status) || actor.machine->is_parked();
-    const bool may_go =
-        !actor.waits_for_slot || engine_.runs_loaded_ > engine_.options_.runs_loaded_max;
-    if (is_idle && may_go) remove(actor.id);
-    return;
-  }
+  if (actor.queue.empty()) return rest(actor);
   Machine& machine = *actor.machine;
   auto pending = std::make_shared<Pending>();
   std::vector<std::string> events;
@@ -234,6 +233,8 @@ void Lane::process(Actor& actor) {
     if (const auto* finished = std::get_if<CallFinished>(&queued.input)) {
       actor.dispatched.erase({finished->id, finished->attempt});
     }
+    // What a crash left is put on record before anything of it goes on.
+    if (std::holds_alternative<Recovered>(queued.input)) pending->must_state = true;
     const Turn turn{.now = engine_.clock_.now(),
                     .random = engine_.rng_.bytes32(),
                     .contents = actor.contents,
@@ -275,17 +276,10 @@ void Lane::process(Actor& actor) {
     return process(actor);
   }
 
-  store::Commit commit;
+  store::Commit commit = transition(actor, *pending, pending->wants_slots);
   commit.answer = std::move(answer);
   commit.tasks = pending->tasks;
-  store::RunChange& change = commit.run.emplace();
-  change.expected_version = actor.row.version;
-  actor.row.version += 1;
-  actor.row.status = machine.state().status;
-  actor.row.wake_at = machine.wake_at(engine_.clock_.now(), pending->wants_slots);
-  actor.row.is_parked = machine.is_parked() && !pending->wants_more && !pending->wants_slots;
-  actor.row.summary = json::write(summary(actor, pending->wants_slots));
-  change.row = actor.row;
+  store::RunChange& change = *commit.run;
   if (!events.empty()) {
     change.journal = store::Segment{first_seq, static_cast<std::uint32_t>(events.size()),
                                     provenance::encode_journal(events)};
@@ -300,12 +294,59 @@ void Lane::process(Actor& actor) {
     change.labels = std::exchange(actor.labels, {});
   }
   pending->events = events.size();
-  pending->version = actor.row.version;
-  actor.is_committing = true;
   this->commit(actor, std::move(commit), std::move(pending));
 }
 
+bool Lane::may_leave(const Actor& actor, bool waits_for_slot) const {
+  const bool is_idle = is_terminal(actor.machine->state().status) || actor.machine->is_parked();
+  return is_idle && (!waits_for_slot || engine_.runs_loaded_ > engine_.options_.runs_loaded_max);
+}
+
+/// The row as it is now, and the statement that is due with it.
+store::Commit Lane::transition(Actor& actor, Pending& pending, bool waits_for_slot) {
+  const Machine& machine = *actor.machine;
+  const Time now = engine_.clock_.now();
+  store::Commit commit;
+  store::RunChange& change = commit.run.emplace();
+  change.expected_version = actor.row.version;
+  actor.row.version += 1;
+  actor.row.status = machine.state().status;
+  actor.row.wake_at = machine.wake_at(now, waits_for_slot);
+  actor.row.is_parked = machine.is_parked() && !pending.wants_more && !waits_for_slot;
+  const auto due = statement_due(machine.state(), actor.row.created_at, actor.stated);
+  const bool leaves = !pending.wants_more && may_leave(actor, waits_for_slot);
+  if (due && (*due <= now || leaves || pending.must_state)) {
+    commit.statements.push_back(
+        tlog::queued(run_statement(machine, actor.row, actor.stated, engine_.rng_.bytes32())));
+    actor.stated = {machine.state().seq, now};
+  }
+  actor.row.summary = json::write(summary(actor, waits_for_slot));
+  change.row = actor.row;
+  pending.version = actor.row.version;
+  return commit;
+}
+
+/// Nothing is to be done for it: it leaves memory if it may, but not before all of it is stated;
+/// one that stays is stated when that is due.
+void Lane::rest(Actor& actor) {
+  const RunState& state = actor.machine->state();
+  const bool leaves = may_leave(actor, actor.waits_for_slot);
+  auto due = statement_due(state, actor.row.created_at, actor.stated);
+  if (!due || is_terminal(state.status)) {
+    state_at(actor, std::nullopt);
+    if (leaves) remove(actor.id);
+    return;
+  }
+  const Time now = engine_.clock_.now();
+  due = std::max(leaves ? now : *due, actor.state_from);
+  if (*due > now) return state_at(actor, due);
+  auto pending = std::make_shared<Pending>();
+  pending->must_state = true;
+  commit(actor, transition(actor, *pending, actor.waits_for_slot), pending);
+}
+
 void Lane::commit(Actor& actor, store::Commit commit, std::shared_ptr<Pending> pending) {
+  actor.is_committing = true;
   // Commit before dispatch. If we stop in between, recovery derives the calls from the run's state
   // and makes them again under the same key; the other order could act without a trace.
   engine_.store_.commit(std::move(commit), [this, run = actor.id, pending](Result<void> done) {
@@ -370,6 +411,7 @@ void Lane::commit_failed(Actor& actor, const Error& error,
   }
   pending->answers.clear();
   pending->is_outcome_unknown = error.code == Code::kOutcomeUnknown;
+  actor.state_from = engine_.clock_.now() + kStateAgainDelay;
   actor.machine.reset();
   actor.contents = {};
   if (pending->version == 1 && !pending->is_outcome_unknown) {
@@ -428,16 +470,22 @@ void Lane::arm_on_strand(RunId run, TenantId tenant, Time wake_at) {
   check_in_time();
 }
 
-/// Sees to it that the timers are looked at when the first of them is due. Tasks on the executor
-/// cannot be taken back: only a moment before all those that are planned gets one of its own.
+/// Sees to it that timers and statements are looked at when the first of them is due. Tasks on the
+/// executor cannot be taken back: only a moment before all those that are planned gets one of its
+/// own.
 void Lane::check_in_time() {
-  if (due_.empty()) return;
-  const Time at = due_.begin()->first;
+  if (due_.empty() && to_state_.empty()) return;
+  Time at = Time::max();
+  if (!due_.empty()) at = due_.begin()->first;
+  if (!to_state_.empty()) at = std::min(at, to_state_.begin()->first);
   if (!checks_.empty() && *checks_.begin() <= at) return;
   checks_.insert(at);
   strand_.post_at(at, [this, at] {
     checks_.erase(at);
+    if (is_stopped_) return;
     check_timers();
+    check_statements();
+    check_in_time();
   });
 }
 
@@ -449,7 +497,6 @@ void Lane::disarm(RunId run) {
 }
 
 void Lane::check_timers() {
-  if (is_stopped_) return;
   const Time now = engine_.clock_.now();
   while (!due_.empty() && due_.begin()->first <= now) {
     const RunId run = due_.begin()->second;
@@ -459,7 +506,26 @@ void Lane::check_timers() {
     if (actor == nullptr) actor = &add(run, tenant);
     enqueue(*actor, {TimerFired{}, {}, {}});
   }
+}
+
+/// From now on the run is looked at at `time`, and at no other.
+void Lane::state_at(Actor& actor, std::optional<Time> time) {
+  if (actor.state_at == time) return;
+  if (actor.state_at) to_state_.erase({*actor.state_at, actor.id});
+  actor.state_at = time;
+  if (!time) return;
+  to_state_.emplace(*time, actor.id);
   check_in_time();
+}
+
+void Lane::check_statements() {
+  const Time now = engine_.clock_.now();
+  while (!to_state_.empty() && to_state_.begin()->first <= now) {
+    Actor* actor = find(to_state_.begin()->second);
+    CHECK(actor != nullptr);
+    state_at(*actor, std::nullopt);
+    process(*actor);
+  }
 }
 
 // --------------------------------------------------------------------------------------- summary
@@ -492,6 +558,7 @@ json::Value Lane::summary(const Actor& actor, bool waits_for_slot) {
   }
   if (state.completed_at) out.set("completed_at", format_time(*state.completed_at));
   out.set("events", static_cast<std::int64_t>(state.seq));
+  if (actor.stated.seq != 0) out.set("stated", actor.stated.to_json());
   if (is_terminal(state.status)) out.set("root", to_hex(view_of(actor.machine->tree().root())));
   return out;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // engine/lane.h: the runs of one lane: reads them back, gives them their inputs one turn at a time,
-// commits what they decide, and only then lets it happen. All on one strand.
+// commits what they decide, with the statement that the log is to witness, and only then lets it
+// happen. All on one strand.
 #pragma once
 #include <deque>
 #include <functional>
@@ -10,6 +11,7 @@
 #include <unordered_map>
 
 #include "engine/engine.h"
+#include "engine/run_statement.h"
 
 namespace avow::engine {
 
@@ -46,6 +48,7 @@ class Lane {
     std::size_t events = 0;
     bool wants_more = false;
     bool wants_slots = false;
+    bool must_state = false;
   };
 
   /// One run in memory.
@@ -56,6 +59,9 @@ class Lane {
     Contents contents;
     std::size_t contents_bytes = 0;
     store::RunRow row;
+    Stated stated;
+    Time state_from{};                    ///< Not before: after a commit that failed.
+    std::optional<Time> state_at;         ///< While it rests in memory: in to_state_.
     store::Labels labels;                 ///< To write with the first commit.
     std::optional<std::string> own_plan;  ///< To write with the first commit.
     std::deque<Queued> queue;
@@ -78,6 +84,10 @@ class Lane {
   void load_failed(Actor& actor, const Error& error);
   static void give_again(Actor& actor, Pending& pending);
   void process(Actor& actor);
+  void rest(Actor& actor);
+  [[nodiscard]] bool may_leave(const Actor& actor, bool waits_for_slot) const;
+  store::Commit transition(Actor& actor, Pending& pending, bool waits_for_slot);
+  void state_at(Actor& actor, std::optional<Time> time);
   void commit(Actor& actor, store::Commit commit, std::shared_ptr<Pending> pending);
   void committed(RunId run, const Result<void>& done, const std::shared_ptr<Pending>& pending);
   void commit_failed(Actor& actor, const Error& error, const std::shared_ptr<Pending>& pending);
@@ -89,6 +99,7 @@ class Lane {
   void disarm(RunId run);
   void check_in_time();
   void check_timers();
+  void check_statements();
   static json::Value summary(const Actor& actor, bool waits_for_slot);
 
   Engine& engine_;
@@ -102,7 +113,10 @@ class Lane {
   };
   std::unordered_map<RunId, Timer> timers_;
   std::set<std::pair<Time, RunId>> due_;
-  std::set<Time> checks_;  ///< When check_timers() will be called: at the first of due_ or before.
+  /// Runs in memory that need a statement at that time if nothing happens to them before.
+  std::set<std::pair<Time, RunId>> to_state_;
+  /// When due_ and to_state_ will be looked at: at the first of both or before.
+  std::set<Time> checks_;
 };
 
 }  // namespace avow::engine

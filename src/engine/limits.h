@@ -24,5 +24,9 @@ inline constexpr Duration kTaskLease{60'000};
 inline constexpr Duration kCallTimeoutDefault{
     60'000};  ///< Of one attempt where the step sets none.
 inline constexpr std::size_t kInputsQueuedMax = 1'024;  ///< Of one run.
+inline constexpr Duration kOpenAfter{1'000};            ///< A run as old as this has a statement.
+/// Its next one comes with as many newer events, or when it is as old as this and there are any.
+inline constexpr std::uint32_t kProgressEvents = 256;
+inline constexpr Duration kProgressAfter{60'000};
 
 }  // namespace avow::engine
