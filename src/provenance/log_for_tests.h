@@ -125,13 +125,13 @@ struct TestLog {
 
 /// A finished run of two steps, the second one skipped, with its contents.
 struct TestRun {
-  RunId id{test_id(1)};
+  RunId id;
   TenantId tenant{test_id(2)};
   AgentId agent{test_id(3)};
   std::vector<std::string> events;
   std::vector<Content> contents;
 
-  TestRun() {
+  explicit TestRun(std::uint64_t number = 1) : id{test_id(number)} {
     const auto digest = to_hex(view_of(crypto::sha256("workflow")));
     add("run.started", "", 0,
         {{"input", *json::parse(R"({"question":"why?","user":"é"})")},

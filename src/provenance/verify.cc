@@ -99,6 +99,9 @@ class Verifier {
   [[nodiscard]] Finding check_facts() const;
   [[nodiscard]] Finding check_account(const ContentAccount& account) const;
   [[nodiscard]] bool is_erased(const ContentRef& ref) const;
+  [[nodiscard]] bool is_payload(const Event* event, const std::string& name,
+                                const json::Value& value) const;
+  [[nodiscard]] bool shows_payload(const ContentAccount& account) const;
 
   const Receipt& receipt_;
   const Trust& trust_;
@@ -388,10 +391,41 @@ Finding Verifier::check_account(const ContentAccount& account) const {
   return passes();
 }
 
+/// Whether the content `name` of `event`'s data, or of a member of it, is what the caller looks
+/// for.
+bool Verifier::is_payload(const Event* event, const std::string& name,
+                          const json::Value& value) const {
+  const std::string& wanted = trust_.payload->name;
+  const bool is_named = wanted.empty() || wanted == name ||
+                        (event != nullptr && !event->step.empty() &&
+                         wanted == fmt::format("{}.{}", event->step, name));
+  return is_named && value == trust_.payload->value;
+}
+
+bool Verifier::shows_payload(const ContentAccount& account) const {
+  const auto& [seq, member] = account.ref;
+  const Event* event = event_at(seq);
+  if (const auto* opened = std::get_if<OpenedContent>(&account.shown)) {
+    return is_payload(event, member, opened->value);
+  }
+  const auto* disclosure = std::get_if<Disclosure>(&account.shown);
+  if (disclosure == nullptr) return false;
+  return std::ranges::any_of(disclosure->members, [&](const OpenedMember& one) {
+    return is_payload(event, fmt::format("{}.{}", account.ref.member, one.key), one.value);
+  });
+}
+
 Finding Verifier::check_contents() const {
-  if (receipt_.contents.empty()) return {};
+  if (receipt_.contents.empty() && !trust_.payload) return {};
   for (const ContentAccount& account : receipt_.contents) {
     if (auto finding = check_account(account); !finding->has_value()) return finding;
+  }
+  if (trust_.payload && std::ranges::none_of(receipt_.contents, [this](const auto& account) {
+        return shows_payload(account);
+      })) {
+    return fails(
+        "no content that is shown {}is the payload",
+        trust_.payload->name.empty() ? "" : fmt::format("as \"{}\" ", shown(trust_.payload->name)));
   }
   return passes();
 }

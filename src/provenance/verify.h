@@ -28,7 +28,7 @@ enum class Verdict {
   kCheckpointSignatureInvalid,
   kKeyUntrusted,           ///< All agrees, but nobody whom the caller trusts has signed it.
   kWitnessesInsufficient,  ///< The caller's policy wants more cosignatures.
-  kContentMismatch,        ///< A content is not what was committed to, or not erased as said.
+  kContentMismatch,        ///< A content is not what was committed to, or none is the payload.
   kIncomplete,             ///< All is true, and something is missing or not over.
   kValid,
 };
@@ -54,13 +54,24 @@ struct Verification {
   std::optional<Statement> statement;     ///< As the file has it; absent if it is malformed.
 };
 
-/// Whom the caller believes.
+/// What the caller wants the file to show: a content, opened as a whole or as a member that is
+/// disclosed, equal to `value` by JSON value (members in any order, 1 and 1.0 the same).
+struct Payload {
+  json::Value value;
+  /// Which: the member of an event's data, behind it that of the content if it is disclosed, before
+  /// it the step if need be: "output", "output.score", "extract.output". Empty: any.
+  std::string name = {};
+};
+
+/// Whom the caller believes, and what it looks for.
 struct Trust {
   /// Log keys. A receipt is signed by one that is named like its checkpoint's origin.
   std::vector<merkle::VerifierKey> log_keys;
   /// Its logs are believed too, and its quorum must have cosigned. None: no witnesses are asked
   /// for.
   std::optional<merkle::Policy> policy;
+  /// Without a content that shows it the verdict is kContentMismatch.
+  std::optional<Payload> payload = {};
 };
 
 /// Reads and checks a file. It does at most a few signature checks for each statement in it.
