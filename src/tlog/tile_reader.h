@@ -2,6 +2,10 @@
 // tlog/tile_reader.h: tiles, entry bundles, entries and proofs of one log at any of its sizes, out
 // of a store and, where there is one, the head's edge. Any thread; may read the store.
 #pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "merkle/node.h"
 #include "merkle/tile.h"
 #include "provenance/receipt.h"
