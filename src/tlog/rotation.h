@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // tlog/rotation.h: other keys, and another log, of a deployment whose server does not run. Both
 // write keys first and statements then, so that what a crash leaves is finished or dropped at the
-// next start. They hold the store alone: open it before (its folder's lock sees to it).
+// next start. They hold the store alone (its folder's lock sees to it), take its hook, and stop it
+// once they have committed: what follows needs it opened again.
 #pragma once
 #include "tlog/sequencer.h"
 
 namespace avow::tlog {
+
+/// Settles what a crash left of a rotation or a recovery: keys in `*.next.pem` become the keys if
+/// the newest statement about keys names them, and are removed if it names those at hand. Before
+/// load_keys(), which takes newest_origin(). Does nothing, and reads nothing, without such files.
+/// Errors: kInvalidArgument  a file cannot be read, or the passphrase is not theirs
+///         kCorruption       the statement cannot be read, or names neither
+///         kUnavailable, kResourceExhausted  the folder cannot be written; those of the reads
+Result<void> finish_rotation(store::Store& store, const std::string& keys_folder,
+                             const Secret& passphrase);
 
 struct Rotation {
   bool log_key = true;
@@ -13,8 +23,12 @@ struct Rotation {
 };
 
 /// Makes new keys and integrates the key.rotated that names them, signed by the old log key and the
-/// new. From then on checkpoints carry both signatures, until end_overlap(). Returns the keys as
-/// they are then. Errors: kConflict  an overlap is under way; those of Sequencer::open and commit
+/// new. With another log key, checkpoints carry both signatures from then on, until end_overlap().
+/// Returns the keys as they are then; the old statement key is gone. `keys` are the loaded ones.
+/// Errors: kConflict         an overlap is under way, or another rotation is not finished
+///         kInvalidArgument  nothing is to be rotated
+///         kUnavailable      the log is sealed; and those of Sequencer::open, commit and
+///                           finish_rotation
 Result<LogKeys> rotate_keys(store::Store& store, const std::string& keys_folder, LogKeys keys,
                             const Secret& passphrase, const Rotation& what,
                             const std::string& actor, Clock& clock, Rng& rng);
@@ -23,11 +37,15 @@ Result<LogKeys> rotate_keys(store::Store& store, const std::string& keys_folder,
 Result<void> end_overlap(const std::string& keys_folder);
 
 /// Begins a new log named `origin`, with new keys, whose genesis names the head that the old one
-/// was last seen at: the only way on for a deployment whose log lost entries. What the old log
-/// proved stays provable with its own keys, whose files are kept beside the new ones.
-/// Errors: kInvalidArgument  the origin is that of an earlier log
+/// was last seen at: `last_seen`, which is the watermark's (its origin empty: there is none), or
+/// the stored head if that is larger. The only way on for a deployment whose log lost entries. What
+/// the old log proved stays provable with its own keys, whose files move to `log-<its number>`.
+/// The caller then resets the watermark, to size 0 of `origin`. Called again with the same origin
+/// after a crash before that, it finishes what was begun.
+/// Errors: kInvalidArgument  no key name, or the origin of an earlier log; and those of commit and
+///                           finish_rotation
 Result<LogKeys> recover_log(store::Store& store, const std::string& keys_folder,
-                            const std::string& origin, const Secret& passphrase, Clock& clock,
-                            Rng& rng);
+                            const std::string& origin, const Secret& passphrase,
+                            const merkle::Checkpoint& last_seen, Clock& clock, Rng& rng);
 
 }  // namespace avow::tlog

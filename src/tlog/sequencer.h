@@ -11,6 +11,9 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "base/mutex.h"
 #include "base/rng.h"
@@ -36,15 +39,18 @@ class Sequencer : public store::CommitHook {
   /// full tile of the right edge and every entry behind it is read. In a store without a log the
   /// first statement comes behind a log.genesis of `keys`. The store's set_hook() is the caller's.
   /// A log that cannot be believed (its head cannot be rebuilt, its checkpoint is not signed by
-  /// `keys`, the newest statement about keys does not name them) gives a sequencer that is sealed.
+  /// `keys`, the newest statement about keys does not name them) gives a sequencer that is sealed;
+  /// where the head could be rebuilt, it has that head. `clock` and `rng` outlive it.
   /// Errors: those of the store's reads, save kCorruption
   static Result<std::unique_ptr<Sequencer>> open(store::Store& store, LogKeys keys, Clock& clock,
                                                  Rng& rng, SequencerOptions options = {});
   ~Sequencer() override;
 
-  /// The newest durable head; null: the log has no entry yet. Any thread.
+  /// The newest durable head; null: the log has no entry yet, or its head could not be rebuilt.
+  /// Any thread.
   [[nodiscard]] std::shared_ptr<const Head> head() const;
-  [[nodiscard]] const LogKeys& keys() const { return keys_; }
+  /// Those it was opened with.
+  [[nodiscard]] const LogKeys& keys() const;
 
   /// From now on nothing is signed and no transaction begins: each fails kUnavailable with `why`.
   /// The first one counts. Any thread.
@@ -61,11 +67,25 @@ class Sequencer : public store::CommitHook {
   void committed() override;
   void rolled_back() override;
 
-  struct Impl;
+  // For rotation.h, of a server that does not run; before the first commit.
+  /// What a new log begins with.
+  struct Beginning {
+    std::uint32_t log = 1;
+    provenance::OldHead old_head;
+    Time not_before;  ///< Its genesis is not dated before this.
+  };
+  /// A log that has no entry yet; its genesis names the one before. It reads nothing.
+  static std::unique_ptr<Sequencer> begin_log(Beginning beginning, LogKeys keys, Clock& clock,
+                                              Rng& rng);
+  /// What to commit so that a log without entries gets its genesis, and nothing else.
+  static store::QueuedStatement genesis();
+  /// What to commit so that the log goes on with the keys `next`: from that entry on with its
+  /// statement key, and from that checkpoint on with its log keys. Once.
+  store::QueuedStatement rotation(LogKeys next, std::string actor);
 
  private:
-  explicit Sequencer(std::unique_ptr<Impl> impl, LogKeys keys);
-  const LogKeys keys_;
+  struct Impl;
+  explicit Sequencer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
