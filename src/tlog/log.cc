@@ -54,8 +54,7 @@ Result<std::optional<std::string>> mismatch(store::Store& store, const Sequencer
 }
 
 std::string with_way_on(std::string why) {
-  return std::move(why) +
-         "; nothing is signed; put the newest store back, or see `avow log recover`";
+  return std::move(why) + "; put the newest store back, or see `avow log recover`";
 }
 
 }  // namespace
@@ -276,7 +275,7 @@ void Log::Impl::ask(bool is_start, std::function<void()> done) {
     return merkle::prove_consistency(old_size, size, reader->nodes(size));
   };
   rounds->ask(asked->checkpoint, asked->note, prove, clock.now() + options.witness_timeout,
-              [weak = weak_from_this(), asked = std::move(*asked), is_start,
+              [weak = weak_from_this(), asked = *asked, is_start,
                done = std::move(done)](const std::vector<WitnessAnswer>& answers) {
                 if (const auto self = weak.lock()) self->on_round(asked, is_start, answers);
                 done();
