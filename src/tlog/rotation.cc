@@ -7,7 +7,9 @@
 
 #include "base/log.h"
 #include "merkle/note.h"
+#include "merkle/proof.h"
 #include "tlog/key_files.h"
+#include "tlog/tile_reader.h"
 
 namespace avow::tlog {
 namespace {
@@ -129,6 +131,26 @@ Result<void> drop_next(const fs::path& folder) {
   return sync_folder(folder);
 }
 
+/// A store that was put back to an old copy must not sign a second log from there on.
+Result<void> check_grew_from(store::Store& store, const std::shared_ptr<const Head>& head,
+                             const merkle::Checkpoint& seen, const std::string& origin) {
+  const std::uint64_t size = head ? head->checkpoint.size : 0;
+  if (seen.origin != origin || seen.size > size) {
+    return failure(Code::kUnavailable,
+                   "the log {} has {} entries, but {} was seen with {}: see `avow log recover`",
+                   origin, size, shown(seen.origin), seen.size);
+  }
+  TileReader tiles(store, head ? head->log : 1, head);
+  ASSIGN_OR_RETURN(const auto root, merkle::root_at(seen.size, tiles.nodes(seen.size)));
+  if (root != seen.root) {
+    return failure(Code::kUnavailable,
+                   "the first {} entries of the log are not those that were seen: see `avow log "
+                   "recover`",
+                   seen.size);
+  }
+  return {};
+}
+
 /// Commits it and waits; what it made of the keys' files is settled, and the store stopped, so that
 /// `sequencer` may go.
 Result<void> commit_and_settle(store::Store& store, Sequencer& sequencer,
@@ -218,6 +240,9 @@ Result<LogKeys> rotate_keys(store::Store& store, const std::string& keys_folder,
                    Sequencer::open(store, std::move(keys), clock, rng, {.signing_threads = 0}));
   if (const auto why = sequencer->sealed()) {
     return failure(Code::kUnavailable, "the log is sealed: {}", *why);
+  }
+  if (what.last_seen) {
+    RETURN_IF_ERROR(check_grew_from(store, sequencer->head(), *what.last_seen, next.origin));
   }
   // The keys are durable before anything names them. A crash before the commit leaves files that
   // nothing names, one behind it files that the log names: finish_rotation() tells them apart.

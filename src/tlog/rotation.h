@@ -20,6 +20,9 @@ Result<void> finish_rotation(store::Store& store, const std::string& keys_folder
 struct Rotation {
   bool log_key = true;
   bool statement_key = false;
+  /// The watermark's: a log that has not grown from it signs nothing, not even this. Absent:
+  /// nothing is compared, as in a log that nobody has seen.
+  std::optional<merkle::Checkpoint> last_seen = {};
 };
 
 /// Makes new keys and integrates the key.rotated that names them, signed by the old log key and the
@@ -27,7 +30,8 @@ struct Rotation {
 /// Returns the keys as they are then; the old statement key is gone. `keys` are the loaded ones.
 /// Errors: kConflict         an overlap is under way, or another rotation is not finished
 ///         kInvalidArgument  nothing is to be rotated
-///         kUnavailable      the log is sealed; and those of Sequencer::open, commit and
+///         kUnavailable      the log is sealed, or smaller or another than was seen; and those of
+///         Sequencer::open, commit and
 ///                           finish_rotation
 Result<LogKeys> rotate_keys(store::Store& store, const std::string& keys_folder, LogKeys keys,
                             const Secret& passphrase, const Rotation& what,

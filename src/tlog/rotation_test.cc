@@ -227,6 +227,29 @@ TEST_F(Rotating, NothingOrASealedLogIsRefusedAndLeavesNoFile) {
   EXPECT_EQ(files_of(folder_), before);
 }
 
+TEST_F(Rotating, AStoreThatIsNotWhatWasSeenIsRefused) {
+  serve();
+  grow(3);
+  const merkle::Checkpoint seen = sequencer_->head()->checkpoint;
+  grow(3);
+  merkle::Checkpoint larger = seen;
+  larger.size = 100;
+  merkle::Checkpoint forked = seen;
+  forked.root = provenance::filled(7);
+  merkle::Checkpoint other = seen;
+  other.origin = "other.example.com";
+  reopen();
+  const auto before = files_of(folder_);
+  for (const auto& last_seen : {larger, forked, other}) {
+    const auto refused = rotate({.last_seen = last_seen});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kUnavailable) << refused.error().message;
+    EXPECT_EQ(files_of(folder_), before);
+  }
+  const auto done = rotate({.last_seen = seen});
+  EXPECT_TRUE(done) << done.error().message;
+}
+
 TEST_F(Rotating, ClockThatWentBackDoesNotShow) {
   serve();
   grow(1);
