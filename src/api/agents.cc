@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Agents: registered, changed, stopped (CONTRACT.md section 4).
 #include "api/agent_directory.h"
+#include "api/change_statements.h"
 #include "api/record_list.h"
 #include "api/route.h"
 #include "api/tenant_catalog.h"
@@ -54,7 +55,13 @@ Reply create(Call& call) {
   net::Response kept = json_response(201, repeated);
   response.headers.set("Location", location);
   kept.headers.set("Location", location);
-  return commit_records(call, {auth::to_change(agent)}, std::move(response), call.kept(kept));
+  return commit_then_answer(call,
+                            {.run = {},
+                             .records = {auth::to_change(agent)},
+                             .tasks = {},
+                             .answer = call.kept(kept),
+                             .statements = {agent_changed(call, agent, "created")}},
+                            std::move(response));
 }
 
 Reply list(Call& call) {
@@ -78,11 +85,17 @@ Reply get(Call& call) {
   return json_response(200, auth::render(*agent));
 }
 
-/// Writes `agent` and answers with it; `then` runs when it is durable.
-net::Later commit_agent(const Call& call, const auth::Agent& agent) {
+/// Writes `agent`, which was changed as `change` says, and answers with it.
+net::Later commit_agent(const Call& call, const auth::Agent& agent, std::string_view change) {
   const net::Response response = json_response(200, auth::render(agent));
-  return commit_records(call, {auth::to_change(agent)}, response, call.kept(response),
-                        [&agents = call.services.agents, id = agent.id] { agents.forget(id); });
+  return commit_then_answer(call,
+                            {.run = {},
+                             .records = {auth::to_change(agent)},
+                             .tasks = {},
+                             .answer = call.kept(response),
+                             .statements = {agent_changed(call, agent, change)}},
+                            response,
+                            [&agents = call.services.agents, id = agent.id] { agents.forget(id); });
 }
 
 Reply patch(Call& call) {
@@ -92,14 +105,15 @@ Reply patch(Call& call) {
   auto checked = auth::patch_agent(*agent, call.body, call.now);
   if (!checked) return problem_of(checked.faults);
   if (auto refused = refuse_unknown_names(call, *checked)) return *refused;
-  return commit_agent(call, *checked);
+  return commit_agent(call, *checked, "updated");
 }
 
 /// Writes the agent if its status is another one now.
-Reply change_status(const Call& call, const auth::Agent& before, const Result<auth::Agent>& after) {
+Reply change_status(const Call& call, const auth::Agent& before, const Result<auth::Agent>& after,
+                    std::string_view change) {
   if (!after) return problem_of(after.error());
   if (after->status == before.status) return json_response(200, auth::render(before));
-  return commit_agent(call, *after);
+  return commit_agent(call, *after, change);
 }
 
 Reply suspend(Call& call) {
@@ -107,7 +121,8 @@ Reply suspend(Call& call) {
   if (!reason.value) return problem_of(reason.faults);
   const auto agent = agent_of(call);
   if (!agent) return problem_of(agent.error());
-  return change_status(call, *agent, auth::suspend_agent(*agent, *reason.value, call.now));
+  return change_status(call, *agent, auth::suspend_agent(*agent, *reason.value, call.now),
+                       "suspended");
 }
 
 Reply resume(Call& call) {
@@ -115,7 +130,7 @@ Reply resume(Call& call) {
   if (!reason.value) return problem_of(reason.faults);
   const auto agent = agent_of(call);
   if (!agent) return problem_of(agent.error());
-  return change_status(call, *agent, auth::resume_agent(*agent, call.now));
+  return change_status(call, *agent, auth::resume_agent(*agent, call.now), "resumed");
 }
 
 Reply revoke(Call& call) {
@@ -123,7 +138,8 @@ Reply revoke(Call& call) {
   if (!reason.value) return problem_of(reason.faults);
   const auto agent = agent_of(call);
   if (!agent) return problem_of(agent.error());
-  return change_status(call, *agent, auth::revoke_agent(*agent, *reason.value, call.now));
+  return change_status(call, *agent, auth::revoke_agent(*agent, *reason.value, call.now),
+                       "revoked");
 }
 
 /// What becomes of runs that were told that their agent is gone. kConflict: one ended by itself
@@ -192,7 +208,7 @@ Reply kill(Call& call) {
   if (!agent) return problem_of(agent.error());
   const auth::Agent revoked = auth::revoke_agent(*agent, *reason.value, call.now);
   const net::Response response = json_response(200, auth::render(revoked));
-  Reply changed = change_status(call, *agent, revoked);
+  Reply changed = change_status(call, *agent, revoked, "killed");
   if (!cascade) return changed;
 
   net::Later later;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::int64_t kWaitSecondsMax = 60;
 constexpr std::size_t kPageMax = 200;
+constexpr std::size_t kPageDefault = 50;
 
 std::optional<std::int64_t> whole_number(std::string_view text) {
   std::int64_t number = 0;
@@ -67,13 +68,15 @@ Result<std::optional<std::chrono::seconds>> Call::wait() const {
   return std::optional(std::chrono::seconds(*seconds));
 }
 
-std::optional<store::IdempotentAnswer> Call::kept(const net::Response& response) const {
+std::optional<store::IdempotentAnswer> Call::kept(const net::Response& response,
+                                                  std::optional<RunId> run) const {
   if (!keyed) return {};
   return store::IdempotentAnswer{.key = keyed->key,
                                  .body_digest = keyed->body_digest,
                                  .answer = write_kept(response),
                                  .expires_at = keyed->expires_at,
-                                 .stored_at = now};
+                                 .stored_at = now,
+                                 .run = run};
 }
 
 std::optional<store::IdempotentAnswer> Call::kept_run(int status, RunId run) const {
@@ -82,7 +85,8 @@ std::optional<store::IdempotentAnswer> Call::kept_run(int status, RunId run) con
                                  .body_digest = keyed->body_digest,
                                  .answer = write_kept_run(status, run),
                                  .expires_at = keyed->expires_at,
-                                 .stored_at = now};
+                                 .stored_at = now,
+                                 .run = run};
 }
 
 net::Response json_response(int status, const json::Value& body) {
@@ -91,12 +95,8 @@ net::Response json_response(int status, const json::Value& body) {
           .body = json::write(body)};
 }
 
-net::Later commit_records(const Call& call, std::vector<store::RecordChange> changes,
-                          net::Response response, std::optional<store::IdempotentAnswer> kept,
-                          std::function<void()> committed) {
-  store::Commit commit;
-  commit.records = std::move(changes);
-  commit.answer = std::move(kept);
+net::Later commit_then_answer(const Call& call, store::Commit commit, net::Response response,
+                              std::function<void()> committed) {
   net::Later later;
   later.start = [&store = call.services.store, commit = std::move(commit),
                  response = std::move(response), committed = std::move(committed),
@@ -116,15 +116,19 @@ net::Later commit_records(const Call& call, std::vector<store::RecordChange> cha
   return later;
 }
 
+Result<std::size_t> limit_of(const Call& call) {
+  const std::string* const text = call.request.query_value("limit");
+  if (text == nullptr) return kPageDefault;
+  const auto limit = whole_number(*text);
+  if (!limit || *limit < 1 || *limit > static_cast<std::int64_t>(kPageMax)) {
+    return failure(Code::kInvalidArgument, "limit must be a whole number, 1 to {}", kPageMax);
+  }
+  return static_cast<std::size_t>(*limit);
+}
+
 Result<Page> page_of(const Call& call) {
   Page page;
-  if (const std::string* text = call.request.query_value("limit")) {
-    const auto limit = whole_number(*text);
-    if (!limit || *limit < 1 || *limit > static_cast<std::int64_t>(kPageMax)) {
-      return failure(Code::kInvalidArgument, "limit must be a whole number, 1 to {}", kPageMax);
-    }
-    page.limit = static_cast<std::size_t>(*limit);
-  }
+  ASSIGN_OR_RETURN(page.limit, limit_of(call));
   if (const std::string* text = call.request.query_value("cursor")) {
     const auto bytes = from_base64url(*text);
     const auto before = bytes ? Id::from_bytes(*bytes) : Result<Id>(bytes.error());

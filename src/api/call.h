@@ -30,6 +30,7 @@ struct Call {
   json::Value body = json::Object();                     ///< Of requests that have one: an object.
   std::string trace_id;
   std::string traceparent = {};  ///< Of the request, checked; empty if it has none that is valid.
+  std::string source = {};       ///< The address it came from; of a trusted proxy: through it.
   Time now;
   std::optional<KeyedRequest> keyed;
 
@@ -41,7 +42,9 @@ struct Call {
   /// What to write with the change, so that `response` is the answer of every repetition; nothing
   /// if the request has no key. A secret that is shown once must not stand in `response`; say
   /// "secret_withheld": true there instead.
-  [[nodiscard]] std::optional<store::IdempotentAnswer> kept(const net::Response& response) const;
+  /// One that shows contents of `run` goes with them when they are erased.
+  [[nodiscard]] std::optional<store::IdempotentAnswer> kept(const net::Response& response,
+                                                            std::optional<RunId> run = {}) const;
   /// The same for an answer that shows a run as it is when asked again.
   [[nodiscard]] std::optional<store::IdempotentAnswer> kept_run(int status, RunId run) const;
 };
@@ -51,16 +54,16 @@ using Reply = std::variant<net::Response, net::Later, net::Stream, Problem>;
 
 net::Response json_response(int status, const json::Value& body);
 
-/// Commits `changes` with the kept answer of `call`; then answers `response`, or the problem that
-/// the commit met. `committed` runs before the answer, on success only, on a thread of the store's:
-/// brief.
-net::Later commit_records(const Call& call, std::vector<store::RecordChange> changes,
-                          net::Response response, std::optional<store::IdempotentAnswer> kept,
-                          std::function<void()> committed = {});
+/// Writes `commit`; then answers `response`, or the problem that the commit met. `committed` runs
+/// before the answer, on success only, on a thread of the store's: brief.
+net::Later commit_then_answer(const Call& call, store::Commit commit, net::Response response,
+                              std::function<void()> committed = {});
 
-/// Errors of a list's query: limit (1 to 200, 50 if absent) and cursor.
+/// How many items of a list are asked for: 1 to 200, 50 if nobody says. Errors: kInvalidArgument
+Result<std::size_t> limit_of(const Call& call);
+/// The same with the cursor of a list of things by their ids.
 struct Page {
-  std::size_t limit = 50;
+  std::size_t limit = 0;
   std::optional<Id> before;
 };
 Result<Page> page_of(const Call& call);

@@ -21,7 +21,7 @@ Reply start(Call& call, PreparedRun prepared, std::chrono::seconds wait) {
   } else {
     created = json_response(202, render_created(id, *prepared.run.plan, prepared.run.start));
     created.headers.set("Location", "/v1/orchestrations/" + id.uuid());
-    prepared.run.answer = call.kept(created);
+    prepared.run.answer = call.kept(created, id);
   }
   auto run = std::make_shared<engine::NewRun>(std::move(prepared.run));
   Services& services = call.services;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tenants and API keys (CONTRACT.md section 5).
 #include "api/agent_directory.h"
+#include "api/change_statements.h"
 #include "api/record_list.h"
 #include "api/route.h"
 #include "auth/tenant.h"
@@ -15,7 +16,18 @@ Reply create_tenant(Call& call) {
   const auto tenant = auth::make_tenant(call.body, call.now, call.services.rng);
   if (!tenant.value) return problem_of(tenant.faults);
   const net::Response response = json_response(201, auth::render(*tenant.value));
-  return commit_records(call, {auth::to_change(*tenant.value)}, response, call.kept(response));
+  const AdminChange made{.tenant = tenant.value->id,
+                         .id = tenant.value->id.value,
+                         .subject = "tenant",
+                         .change = "created",
+                         .record = auth::render(*tenant.value)};
+  return commit_then_answer(call,
+                            {.run = {},
+                             .records = {auth::to_change(*tenant.value)},
+                             .tasks = {},
+                             .answer = call.kept(response),
+                             .statements = {admin_changed(call, made)}},
+                            response);
 }
 
 /// A platform key works on the keys of the tenant that it names. Nothing if that one is there.
@@ -47,6 +59,15 @@ Result<std::vector<auth::Fault>> unknown_agents(const Call& call, const auth::Ap
   return faults;
 }
 
+store::QueuedStatement key_changed(const Call& call, const auth::ApiKey& key,
+                                   std::string_view change) {
+  return admin_changed(call, {.tenant = key.tenant,
+                              .id = key.id.value,
+                              .subject = "api_key",
+                              .change = change,
+                              .record = auth::render(key)});
+}
+
 Reply create_key(Call& call) {
   if (auto refused = refuse_tenant(call)) return *refused;
   const auto issued = auth::make_api_key(call.body, call.caller, call.now, call.services.rng);
@@ -59,8 +80,13 @@ Reply create_key(Call& call) {
   json::Value repeated = shown;
   shown.set("api_key", issued.value->text.reveal());
   repeated.set("secret_withheld", true);
-  return commit_records(call, {auth::to_change(key)}, json_response(201, shown),
-                        call.kept(json_response(201, repeated)));
+  return commit_then_answer(call,
+                            {.run = {},
+                             .records = {auth::to_change(key)},
+                             .tasks = {},
+                             .answer = call.kept(json_response(201, repeated)),
+                             .statements = {key_changed(call, key, "created")}},
+                            json_response(201, shown));
 }
 
 Reply list_keys(Call& call) {
@@ -84,11 +110,17 @@ Reply revoke_key(Call& call) {
   const auto key = auth::api_key_from(*record);
   if (!key) return problem_of(key.error());
   if (key->revoked_at) return net::Response{.status = 204};
-  return commit_records(call, {auth::to_change(auth::revoked(*key, call.now))},
-                        net::Response{.status = 204}, {},
-                        [&authenticator = call.services.authenticator, key_id = key->id] {
-                          authenticator.forget(key_id);
-                        });
+  const auth::ApiKey revoked = auth::revoked(*key, call.now);
+  return commit_then_answer(call,
+                            {.run = {},
+                             .records = {auth::to_change(revoked)},
+                             .tasks = {},
+                             .answer = {},
+                             .statements = {key_changed(call, revoked, "revoked")}},
+                            net::Response{.status = 204},
+                            [&authenticator = call.services.authenticator, key_id = key->id] {
+                              authenticator.forget(key_id);
+                            });
 }
 
 }  // namespace

@@ -133,6 +133,66 @@ std::vector<Operation> orchestration_operations() {
        {},
        page()},
       {"getOrchestrationContent", kTag, "One content of a run", "", {{200, "AnyValue"}}},
+      {"eraseOrchestration",
+       kTag,
+       "Erase contents of a run that has ended, for good",
+       "EraseOrchestration",
+       {{200, "Erasure"}},
+       {409, 422}},
+      {"listOrchestrationReceipts",
+       kTag,
+       "What receipts there are of a run: its own, then those of its steps",
+       "",
+       {{200, "ReceiptItemList"}}},
+  };
+}
+
+std::vector<Operation> proof_operations() {
+  constexpr std::string_view kReceipts = "Receipts";
+  constexpr std::string_view kLog = "Log";
+  return {
+      {"getReceipt",
+       kReceipts,
+       "A receipt, by its own id or its run's; 409 while the log does not have it yet",
+       "",
+       {{200, "AnyObject"},
+        {200, "Text", "text/plain"},
+        {200, "AnyObject", "application/vnd.dev.sigstore.bundle.v0.3+json"},
+        {200, "Text", "application/cose"}},
+       {409},
+       {"format", "witnessed", "reveal"}},
+      {"getBundle",
+       kReceipts,
+       "A run's receipt with all its events, and its contents for who may see them",
+       "",
+       {{200, "AnyObject"}},
+       {409, 413},
+       {"contents"}},
+      {"verifyReceipt",
+       kReceipts,
+       "Check a receipt or bundle against the keys of this deployment's logs",
+       "AnyObject",
+       {{200, "Verification"}},
+       {429}},
+      {"listStatements",
+       kReceipts,
+       "The tenant's statements; of administration, if no type is asked for",
+       "",
+       {{200, "StatementItemList"}},
+       {},
+       page_and({"type", "order", "after"})},
+      {"getCheckpoint",
+       kLog,
+       "The newest signed checkpoint (C2SP tlog-checkpoint)",
+       "",
+       {{200, "Text", "text/plain"}},
+       {404}},
+      {"getTile",
+       kLog,
+       "A tile: <L>/<N>[.p/<W>], or entries/<N>[.p/<W>] (C2SP tlog-tiles)",
+       "",
+       {{200, "Text", "application/octet-stream"}}},
+      {"getLogKeys", kLog, "The keys of the log", "", {{200, "LogKeys"}}},
   };
 }
 
@@ -247,7 +307,8 @@ std::vector<Operation> other_operations() {
 const Operation& operation_of(std::string_view id) {
   static const std::vector<Operation> all = [] {
     std::vector<Operation> out = workflow_operations();
-    for (auto part : {orchestration_operations(), agent_operations(), other_operations()}) {
+    for (auto part :
+         {orchestration_operations(), proof_operations(), agent_operations(), other_operations()}) {
       out.insert(out.end(), part.begin(), part.end());
     }
     return out;
@@ -273,6 +334,10 @@ json::Value parameter(std::string_view name) {
   if (name == "wait") schema = integer(0, 60);
   if (name.ends_with("_id")) schema = reference("AnyId");
   if (name.starts_with("created_")) schema.set("format", "date-time");
+  if (name == "after") schema = integer(0, json::kSafeIntegerMax);
+  if (name == "format") schema.set("enum", json::Array{"avow", "tlog-proof", "sigstore", "cose"});
+  if (name == "order") schema.set("enum", json::Array{"desc", "asc"});
+  if (name == "witnessed" || name == "contents") schema = json::Object{{"type", "boolean"}};
   const bool is_header = name.front() >= 'A' && name.front() <= 'Z';
   return json::Object{
       {"name", name}, {"in", is_header ? "header" : "query"}, {"schema", std::move(schema)}};
@@ -285,7 +350,8 @@ json::Array path_parameters(std::string_view path) {
     const std::size_t begin = path.find('{');
     if (begin == std::string_view::npos) return out;
     const std::size_t end = path.find('}', begin);
-    const std::string_view name = path.substr(begin + 1, end - begin - 1);
+    std::string_view name = path.substr(begin + 1, end - begin - 1);
+    name = name.substr(0, name.find("..."));
     json::Value schema = json::Object{{"type", "string"}};
     if (name == "id") schema = reference("AnyId");
     if (name == "seq") schema = integer(1, 1'048'575);
@@ -330,9 +396,16 @@ json::Value content(std::string_view media, std::string_view schema) {
 json::Value responses(const Route& route, const Operation& operation) {
   json::Object out;
   for (const Answer& answer : operation.answers) {
-    json::Object one{{"description", net::reason_phrase(answer.status)}};
-    if (!answer.schema.empty()) one.set("content", content(answer.media, answer.schema));
-    out.set(std::to_string(answer.status), std::move(one));
+    const std::string status = std::to_string(answer.status);
+    json::Value one = json::Object{{"description", net::reason_phrase(answer.status)}};
+    if (const json::Value* known = out.find(status)) one = *known;  // in another media type
+    if (!answer.schema.empty()) {
+      json::Value forms = json::Object();
+      if (const json::Value* known = one.find("content")) forms = *known;
+      forms.set(answer.media, json::Object{{"schema", reference(answer.schema)}});
+      one.set("content", std::move(forms));
+    }
+    out.set(status, std::move(one));
   }
   for (const int status : refusals_of(route, operation)) {
     out.set(std::to_string(status),
@@ -379,13 +452,20 @@ json::Value security_schemes() {
 
 }  // namespace
 
+std::string documented_path(std::string_view path) {
+  std::string out(path);
+  if (out.ends_with("...}")) out.replace(out.size() - 4, 4, "}");
+  return out;
+}
+
 json::Value openapi_of(const std::vector<Route>& routes) {
   json::Value paths = json::Object();
   for (const Route& route : routes) {
-    const json::Value* known = paths.find(route.path);
+    const std::string path = documented_path(route.path);
+    const json::Value* known = paths.find(path);
     json::Value item = known == nullptr ? json::Value(json::Object()) : *known;
     item.set(lower(route.method), describe(route, operation_of(route.operation_id)));
-    paths.set(route.path, std::move(item));
+    paths.set(path, std::move(item));
   }
   return json::Object{
       {"openapi", "3.1.0"},

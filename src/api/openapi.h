@@ -13,6 +13,10 @@ namespace avow::api {
 /// "#/components/schemas/NAME".
 json::Value openapi_schemas();
 
+/// `path` of a route as the document has it: OpenAPI knows no parameter that takes several
+/// segments.
+std::string documented_path(std::string_view path);
+
 /// The whole document of `routes`. CHECKs that each route's operation is described.
 json::Value openapi_of(const std::vector<Route>& routes);
 

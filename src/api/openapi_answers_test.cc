@@ -85,6 +85,30 @@ class EveryOperation : public ::testing::Test {
     ask("GET", "/v1/orchestrations");
   }
 
+  void ask_proofs() {
+    const json::Value ended =
+        ask("POST", "/v1/workflows/" + workflow_ + "/execute", R"({"input":{"n":2}})", "wait=30");
+    const std::string run = "/v1/orchestrations/" + ended.string_or("orchestration_id");
+    const std::string receipt = "/v1/receipts/" + ended.string_or("receipt_id");
+    for (const std::string format : {"avow", "tlog-proof", "sigstore", "cose"}) {
+      ask("GET", fmt::format("{}?format={}", receipt, format));
+    }
+    ask("GET", receipt + "?witnessed=true&reveal=output");
+    const json::Value bundle = ask("GET", receipt + "/bundle");
+    ask("POST", "/v1/receipts/verify", json::write(bundle));
+    ask("GET", run + "/receipts");
+    ask("GET", "/v1/audit?type=all&order=asc&after=1&limit=200");
+    ask("GET", "/log/checkpoint");
+    ask("GET", "/log/keys");
+    ask("GET", "/log/tile/entries/000.p/1");
+    ask("POST", run + "/erase",
+        R"({"reason":"asked for","scope":[{"step":"a","member":"input"}]})");
+    ask("POST", run + "/erase", R"({"reason":"asked for"})");
+    ask("GET", run);
+    ask("GET", "/v1/orchestrations");
+    ask("GET", "/v1/audit?type=content.erased");
+  }
+
   void ask_agents() {
     const std::string echo =
         ask("POST", "/v1/agents", R"({"model":"avow/echo","scopes":["a:b"]})").string_or("id");
@@ -151,6 +175,7 @@ TEST_F(EveryOperation, GivesEverySuccessThatTheDocumentPromises) {
   ask_service();
   ask_workflows();
   ask_runs();
+  ask_proofs();
   ask_agents();
   ask_tasks();
   ask_the_rest();
@@ -161,7 +186,9 @@ TEST(AnswerChecker, FindsWhatTheDocumentDoesNotSay) {
   testing::AnswerChecker checker;
   const auto match = router().match("GET", {"health", "live"});
   const auto verdict = [&](int status, const std::string& body) {
-    return checker.check(*match.route, {.status = status, .headers = {}, .body = body});
+    return checker.check(
+        *match.route,
+        {.status = status, .headers = {{"Content-Type", "application/json"}}, .body = body});
   };
   EXPECT_EQ(verdict(200, R"({"status":"ok"})"), "");
   EXPECT_NE(verdict(200, R"({"status":"ok","more":1})"), "");

@@ -300,7 +300,12 @@ constexpr std::string_view kOrchestrations = R"json({
   "description": "A value too large to stand here, and where to read it.",
   "properties": {"$content": {"type": "string"}, "bytes": {"type": "integer", "minimum": 0}},
   "additionalProperties": false},
-"Message": {"anyOf": [{"type": "string"}, {"$ref": "#/components/schemas/ByReference"}]},
+"ErasedValue": {"type": "object", "required": ["$erased"],
+  "description": "What was here is gone; the receipt says who erased it, and when.",
+  "properties": {"$erased": {"$ref": "#/components/schemas/ReceiptName"}},
+  "additionalProperties": false},
+"Message": {"anyOf": [{"type": "string"}, {"$ref": "#/components/schemas/ByReference"},
+                      {"$ref": "#/components/schemas/ErasedValue"}]},
 "RunIdentity": {"type": "object",
   "required": ["id", "orchestration_id", "run_id", "execution_id", "status", "waiting_for",
                "total_cost_cents", "usage", "created_at"],
@@ -309,7 +314,7 @@ constexpr std::string_view kOrchestrations = R"json({
     "orchestration_id": {"$ref": "#/components/schemas/Uuid"},
     "run_id": {"$ref": "#/components/schemas/RunName"},
     "execution_id": {"$ref": "#/components/schemas/Uuid"},
-    "name": {"type": "string"},
+    "name": {"anyOf": [{"type": "string"}, {"$ref": "#/components/schemas/ErasedValue"}]},
     "labels": {"type": "object", "additionalProperties": {"type": "string"}},
     "workflow_id": {"$ref": "#/components/schemas/Uuid"},
     "agent_id": {"$ref": "#/components/schemas/AgentName"},
@@ -344,7 +349,7 @@ constexpr std::string_view kOrchestrations = R"json({
   "properties": {"status": {"enum": ["running", "completed", "failed", "cancelled"]},
     "steps": {"type": "array", "items": {"$ref": "#/components/schemas/Step"}},
     "output": {"type": "object"},
-    "receipt_id": {"type": "string"},
+    "receipt_id": {"$ref": "#/components/schemas/ReceiptName"},
     "error": {"$ref": "#/components/schemas/RunError"},
     "started_at": {"$ref": "#/components/schemas/Time"},
     "completed_at": {"$ref": "#/components/schemas/Time"}},
@@ -375,7 +380,7 @@ constexpr std::string_view kOrchestrations = R"json({
     "started_at": {"$ref": "#/components/schemas/Time"},
     "completed_at": {"$ref": "#/components/schemas/Time"},
     "duration_ms": {"type": "integer", "minimum": 0},
-    "receipt_id": {"type": "string"}},
+    "receipt_id": {"$ref": "#/components/schemas/ReceiptName"}},
   "unevaluatedProperties": false},
 "PlannedStep": {"$ref": "#/components/schemas/StepIdentity", "required": ["level"],
   "properties": {"status": {"const": "planned"}, "level": {"type": "integer", "minimum": 0},
@@ -403,8 +408,76 @@ constexpr std::string_view kOrchestrations = R"json({
   "additionalProperties": false}
 })json";
 
-constexpr std::array<std::string_view, 6> kListed = {
-    "Workflow", "OrchestrationItem", "Event", "Agent", "Tool", "ApiKey"};
+constexpr std::string_view kProofs = R"json({
+"ReceiptName": {"type": "string", "pattern": "^rcpt_[0-9A-HJKMNP-TV-Z]{26}$"},
+"ReceiptItem": {"type": "object", "required": ["receipt_id", "kind", "status", "log_index"],
+  "properties": {"receipt_id": {"$ref": "#/components/schemas/ReceiptName"},
+    "kind": {"enum": ["run", "step"]}, "step": {"type": "string"},
+    "status": {"enum": ["running", "completed", "failed", "skipped", "cancelled"]},
+    "log_index": {"type": "integer", "minimum": 0}},
+  "additionalProperties": false},
+"Verification": {"type": "object", "required": ["valid", "verdict", "checks"],
+  "properties": {"valid": {"type": "boolean"},
+    "verdict": {"$ref": "#/components/schemas/Verdict"},
+    "checks": {"type": "array", "items": {"type": "object", "required": ["check", "outcome"],
+      "properties": {"check": {"$ref": "#/components/schemas/Verdict"},
+                     "outcome": {"enum": ["passed", "failed", "skipped"]},
+                     "detail": {"type": "string"}},
+      "additionalProperties": false}}},
+  "additionalProperties": false},
+"Verdict": {"enum": ["MALFORMED", "EVENT_MISMATCH", "RUN_PROOF_INVALID", "STATEMENT_MISMATCH",
+  "STATEMENT_SIGNATURE_INVALID", "LOG_PROOF_INVALID", "CHECKPOINT_SIGNATURE_INVALID",
+  "KEY_UNTRUSTED", "WITNESSES_INSUFFICIENT", "CONTENT_MISMATCH", "INCOMPLETE", "VALID"]},
+"Opened": {"type": "object", "required": ["value", "salt"],
+  "properties": {"value": {}, "salt": {"type": "string"}}, "additionalProperties": false},
+"StatementItem": {"type": "object",
+  "required": ["receipt_id", "tenant_seq", "type", "id", "created_at", "log", "log_index",
+               "statement"],
+  "properties": {"receipt_id": {"$ref": "#/components/schemas/ReceiptName"},
+    "tenant_seq": {"type": "integer", "minimum": 1},
+    "type": {"type": "string", "pattern": "^[a-z]+[.][a-z]+$"},
+    "id": {"$ref": "#/components/schemas/Uuid"},
+    "created_at": {"$ref": "#/components/schemas/Time"},
+    "subject": {"type": "string"}, "change": {"type": "string"}, "status": {"type": "string"},
+    "version": {"type": "string"}, "actor": {"type": "string"},
+    "record": {"$ref": "#/components/schemas/Opened"},
+    "reason": {"$ref": "#/components/schemas/Opened"},
+    "log": {"type": "integer", "minimum": 1}, "log_index": {"type": "integer", "minimum": 0},
+    "statement": {"type": "string", "description": "Its exact bytes."}},
+  "additionalProperties": false},
+"EraseOrchestration": {"type": "object", "required": ["reason"],
+  "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 1024},
+    "scope": {"anyOf": [{"const": "all"}, {"type": "array", "minItems": 1, "maxItems": 1000,
+      "items": {"type": "object", "required": ["member"],
+        "properties": {"step": {"type": "string"}, "member": {"type": "string"}},
+        "additionalProperties": false}}]}},
+  "additionalProperties": false},
+"Erasure": {"type": "object", "required": ["erasure_id", "receipt_id", "erased"],
+  "properties": {"erasure_id": {"$ref": "#/components/schemas/Uuid"},
+    "receipt_id": {"$ref": "#/components/schemas/ReceiptName"},
+    "erased": {"type": "integer", "minimum": 0},
+    "contents": {"type": "array", "items": {"type": "object", "required": ["seq", "member"],
+      "properties": {"seq": {"type": "integer", "minimum": 1}, "member": {"type": "string"}},
+      "additionalProperties": false}}},
+  "additionalProperties": false},
+"LogKeys": {"type": "object",
+  "required": ["origin", "log_keys", "earlier_log_keys", "statement_keys"],
+  "properties": {"origin": {"type": "string"},
+    "log_keys": {"type": "array", "items": {"type": "string"},
+      "description": "Vkeys that sign checkpoints now, the newest first."},
+    "earlier_log_keys": {"type": "array", "items": {"type": "string"}},
+    "statement_keys": {"type": "array", "items": {"type": "object",
+      "required": ["from", "key", "pem"],
+      "properties": {"from": {"type": "integer", "minimum": 0},
+        "to": {"type": "integer", "minimum": 0, "description": "The first index it may not sign."},
+        "key": {"type": "string"}, "pem": {"type": "string"}},
+      "additionalProperties": false}}},
+  "additionalProperties": false}
+})json";
+
+constexpr std::array<std::string_view, 8> kListed = {
+    "Workflow", "OrchestrationItem", "Event",        "Agent", "Tool",
+    "ApiKey",   "ReceiptItem",       "StatementItem"};
 
 json::Value list_schema(std::string_view item) {
   const json::Value items =
@@ -423,7 +496,7 @@ json::Value list_schema(std::string_view item) {
 
 json::Value openapi_schemas() {
   json::Value out = json::Object();
-  for (const std::string_view part : {kCommon, kAgents, kWorkflows, kOrchestrations}) {
+  for (const std::string_view part : {kCommon, kAgents, kWorkflows, kOrchestrations, kProofs}) {
     const auto parsed = json::parse(part);
     CHECK(parsed.has_value());
     for (const json::Member& member : parsed->as_object()) out.set(member.key, member.value);

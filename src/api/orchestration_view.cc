@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/orchestration_view.h"
 
+#include "engine/run_statement.h"
 #include "json/parse.h"
 #include "json/write.h"
+#include "provenance/receipt.h"
 
 namespace avow::api {
 namespace {
@@ -51,10 +53,13 @@ json::Value inline_or_reference(const json::Value& value, RunId run, const engin
 /// One rendering of a run, with values above `inline_max` by reference.
 class Rendering {
  public:
-  Rendering(const store::RunRow& row, const engine::History& history, std::size_t inline_max)
+  Rendering(const store::RunRow& row, const engine::History& history, const Erasures& erasures,
+            std::size_t inline_max)
       : row_(row),
         state_(history.machine.state()),
         contents_(history.contents),
+        erasures_(erasures),
+        stated_(engine::Stated::in(row.summary).seq),
         inline_max_(inline_max) {}
 
   json::Value run() const;
@@ -62,6 +67,11 @@ class Rendering {
  private:
   json::Value value(const engine::ContentRef& ref) const;
   json::Value waiting_for() const;
+  bool has_receipt(const StepState& step) const {
+    return step.ended_seq != 0 && step.ended_seq <= stated_;
+  }
+  /// Of the run, then of its steps in the order of the plan.
+  json::Array receipts() const;
   json::Value step(std::size_t i) const;
   StepStatus status_of(const StepState& step) const;
   /// What the step worked on, out of its config, which stands at `ref`.
@@ -70,12 +80,18 @@ class Rendering {
   const store::RunRow& row_;
   const RunState& state_;
   const engine::Contents& contents_;
+  const Erasures& erasures_;
+  const std::uint32_t stated_;  ///< The last event that a receipt can show.
   const std::size_t inline_max_;
 };
 
 json::Value Rendering::value(const engine::ContentRef& ref) const {
   const json::Value* found = contents_.find(ref);
-  if (found == nullptr) return {};
+  if (found == nullptr) {
+    const Id* const erasure = ref.seq == 0 ? nullptr : erasures_.find(ref);
+    if (erasure == nullptr) return {};
+    return json::Object{{"$erased", receipt_name(*erasure)}};
+  }
   return inline_or_reference(*found, state_.id, ref, inline_max_);
 }
 
@@ -119,7 +135,8 @@ json::Value Rendering::step(std::size_t i) const {
   out.set("type", workflow::step_type_name(step.type));
   const std::string_view own_action =
       step.type == engine::StepType::kAgent ? "run" : workflow::step_type_name(step.type);
-  out.set("action", planned != nullptr ? std::string_view(planned->action) : own_action);
+  const bool has_action = planned != nullptr && !planned->action.empty();
+  out.set("action", has_action ? std::string_view(planned->action) : own_action);
   std::optional<AgentId> agent = step.agent;
   if (!agent && planned != nullptr) agent = planned->agent;
   if (!agent) agent = state_.agent;
@@ -146,6 +163,20 @@ json::Value Rendering::step(std::size_t i) const {
     out.set("completed_at", format_time(*step.completed_at));
     out.set("duration_ms",
             static_cast<std::int64_t>((*step.completed_at - *step.started_at).count()));
+  }
+  if (has_receipt(step)) {
+    out.set("receipt_id", receipt_name(provenance::receipt_id(state_.id.value, step.ended_seq)));
+  }
+  return out;
+}
+
+json::Array Rendering::receipts() const {
+  json::Array out;
+  if (stated_ == 0) return out;
+  out.emplace_back(state_.id.uuid());
+  for (const StepState& step : state_.steps) {
+    if (!has_receipt(step)) continue;
+    out.emplace_back(provenance::receipt_id(state_.id.value, step.ended_seq).uuid());
   }
   return out;
 }
@@ -183,13 +214,15 @@ json::Value Rendering::run() const {
   out.set("results", std::move(results));
   if (state_.output.exists()) {
     const json::Value* whole = contents_.find(state_.output.ref);
-    const bool is_object = whole != nullptr && whole->is_object();
+    const bool is_object =
+        whole == nullptr || whole->is_object();  // one that is erased is shown so
     const json::Value shown = value(state_.output.ref);
     out.set("output", is_object ? shown : json::Value(json::Object{{"value", shown}}));
   }
   out.set("total_cost_cents", cents(state_.cost));
   out.set("usage", usage_json(state_.usage));
-  out.set("receipts", json::Array());
+  if (stated_ != 0) out.set("receipt_id", receipt_name(state_.id.value));
+  out.set("receipts", receipts());
   if (state_.status == store::RunStatus::kFailed) {
     json::Value error =
         json::Object{{"code", state_.error_code}, {"message", value(state_.error_message.ref)}};
@@ -207,10 +240,13 @@ json::Value Rendering::run() const {
 std::string run_name(RunId id) { return "maip-orch:" + id.ulid(); }
 std::string agent_name(AgentId id) { return "maip-agent:" + id.ulid(); }
 
-json::Value render_run(const store::RunRow& row, const engine::History& history) {
+std::string receipt_name(Id id) { return "rcpt_" + id.ulid(); }
+
+json::Value render_run(const store::RunRow& row, const engine::History& history,
+                       const Erasures& erasures) {
   // Values move out of the answer, the largest first, until it fits.
   for (std::size_t inline_max = kInlineValueMax; true; inline_max /= 8) {
-    json::Value out = Rendering(row, history, inline_max).run();
+    json::Value out = Rendering(row, history, erasures, inline_max).run();
     if (inline_max < 64 || is_surely_below(out, kAnswerBytesMax) ||
         json::write(out).size() <= kAnswerBytesMax) {
       return out;

@@ -26,15 +26,24 @@ Result<store::RunRow> own_run(Services& services, const auth::Caller& caller, Ru
   return failure(Code::kNotFound, "no such orchestration");
 }
 
+/// All of it; the same errors.
+Result<store::RunRecord> own_record(Services& services, const auth::Caller& caller, RunId id) {
+  auto record = services.store.read_run(id);
+  if (record && record->row.tenant == caller.tenant) return record;
+  if (!record && record.error().code != Code::kNotFound) return record;
+  return failure(Code::kNotFound, "no such orchestration");
+}
+
 Result<RunId> path_run(const Call& call) {
   ASSIGN_OR_RETURN(const Id id, call.path_id("id"));
   return RunId{id};
 }
 
 /// 202 is for a run that goes on.
-net::Response run_response(int status, const store::RunRow& row, const engine::History& history) {
+net::Response run_response(int status, const store::RunRow& row, const engine::History& history,
+                           const Erasures& erasures = {}) {
   if (status == 202 && engine::is_terminal(row.status)) status = 200;
-  net::Response response = json_response(status, render_run(row, history));
+  net::Response response = json_response(status, render_run(row, history, erasures));
   if (status == 202) response.headers.set("Location", "/v1/orchestrations/" + row.id.uuid());
   return response;
 }
@@ -177,16 +186,9 @@ Result<std::uint32_t> seq_cursor(const Call& call) {
 Reply list_events(Call& call) {
   const auto id = path_run(call);
   if (!id) return problem_of(id.error());
-  const std::string* limit_text = call.request.query_value("limit");
-  std::size_t limit = 50;
-  if (limit_text != nullptr) {
-    const auto [end, error] =
-        std::from_chars(limit_text->data(), limit_text->data() + limit_text->size(), limit);
-    if (error != std::errc() || end != limit_text->data() + limit_text->size() || limit < 1 ||
-        limit > 200) {
-      return problem(400, "limit must be a whole number from 1 to 200");
-    }
-  }
+  const auto asked = limit_of(call);
+  if (!asked) return problem_of(asked.error());
+  const std::size_t limit = *asked;
   const auto after = seq_cursor(call);
   if (!after) return problem_of(after.error());
   const auto row = own_run(call.services, call.caller, *id);
@@ -221,8 +223,6 @@ Reply list_events(Call& call) {
 Reply get_content(Call& call) {
   const auto id = path_run(call);
   if (!id) return problem_of(id.error());
-  const auto row = own_run(call.services, call.caller, *id);
-  if (!row) return problem_of(row.error());
   const std::string& seq_text = call.path.find("seq")->second;
   std::uint32_t seq = 0;
   const auto [end, error] =
@@ -230,7 +230,7 @@ Reply get_content(Call& call) {
   if (error != std::errc() || end != seq_text.data() + seq_text.size()) {
     return problem(400, "seq must be the number of an event");
   }
-  const auto record = call.services.store.read_run(*id);
+  const auto record = own_record(call.services, call.caller, *id);
   if (!record) return problem_of(record.error());
   const std::string& member = call.path.find("member")->second;
   for (const store::Segment& segment : record->contents) {
@@ -242,6 +242,11 @@ Reply get_content(Call& call) {
       if (content.ref == provenance::ContentRef{seq, member} && !is_plan)
         return json_response(200, content.value);
     }
+  }
+  const auto erasures = Erasures::read(call.services.store, record->row);
+  if (!erasures) return problem_of(erasures.error());
+  if (const Id* erasure = erasures->find({seq, member})) {
+    return problem(404, fmt::format("the contents were erased: see {}", receipt_name(*erasure)));
   }
   return problem(404, "no such content");
 }
@@ -297,10 +302,15 @@ Reply cancel_orchestration(Call& call) {
 
 Result<net::Response> show_run(Services& services, const auth::Caller& caller, int status,
                                RunId run) {
-  ASSIGN_OR_RETURN(const store::RunRecord record, services.store.read_run(run));
-  if (record.row.tenant != caller.tenant) return failure(Code::kNotFound, "no such orchestration");
+  ASSIGN_OR_RETURN(const store::RunRecord record, own_record(services, caller, run));
   ASSIGN_OR_RETURN(const engine::History history, engine::read_history(record, services.workflows));
-  return run_response(status, record.row, history);
+  ASSIGN_OR_RETURN(const Erasures erasures, Erasures::read(services.store, record.row));
+  return run_response(status, record.row, history, erasures);
+}
+
+Result<engine::History> read_own_run(Services& services, const auth::Caller& caller, RunId run) {
+  ASSIGN_OR_RETURN(const store::RunRecord record, own_record(services, caller, run));
+  return engine::read_history(record, services.workflows);
 }
 
 net::Later wait_for_run(const Call& call, RunId run, std::chrono::seconds wait,

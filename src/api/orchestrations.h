@@ -10,6 +10,9 @@ namespace avow::api {
 Result<net::Response> show_run(Services& services, const auth::Caller& caller, int status,
                                RunId run);
 
+/// The run with its journal applied. Errors: as show_run().
+Result<engine::History> read_own_run(Services& services, const auth::Caller& caller, RunId run);
+
 /// Waits for the end of `run`, up to `wait`, without a thread: 200 when it has ended, else
 /// `status_if_running` with its state. `begin`, if given, starts the run; it must call its argument
 /// once, with nothing or with what stopped it, and the wait begins before it is called.

@@ -66,13 +66,18 @@ json::Value without_nulls(const json::Value& body) {
 
 }  // namespace
 
-std::variant<json::Value, Problem> read_body(const net::Request& request) {
-  const bool has_none = request.method == "GET" || request.method == "DELETE";
-  if (has_none || request.body.empty()) return json::Value(json::Object());
+std::optional<Problem> refuse_media_type(const net::Request& request) {
   if (!is_json(request.headers)) {
     return problem(415, "the body must be JSON: send Content-Type: application/json");
   }
   if (is_encoded(request.headers)) return problem(415, "an encoded body is not accepted");
+  return {};
+}
+
+std::variant<json::Value, Problem> read_body(const net::Request& request) {
+  const bool has_none = request.method == "GET" || request.method == "DELETE";
+  if (has_none || request.body.empty()) return json::Value(json::Object());
+  if (auto refused = refuse_media_type(request)) return std::move(*refused);
   json::ParseFault fault;
   auto body = json::parse(request.body, {}, fault);
   if (!body) return not_json(fault);

@@ -13,5 +13,7 @@ namespace avow::api {
 /// absent. Problems: 415 (not application/json in UTF-8, or encoded), 413, 400 (not JSON, or no
 /// object)
 std::variant<json::Value, Problem> read_body(const net::Request& request);
+/// The 415 of it, for a body that is not read here.
+std::optional<Problem> refuse_media_type(const net::Request& request);
 
 }  // namespace avow::api

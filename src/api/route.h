@@ -23,11 +23,14 @@ constexpr Access scope(auth::Scope needed) { return {Access::Kind::kScope, neede
 
 struct Route {
   std::string_view method;
-  std::string_view path;  ///< "/v1/workflows/{id}/execute"
+  /// "/v1/workflows/{id}/execute"; "/log/tile/{path...}" takes the rest of the path, slashes and
+  /// all.
+  std::string_view path;
   Access access;
   Reply (*handler)(Call&);
   /// The operation in openapi/ that documents it, and what names its body and answers there.
   std::string_view operation_id;
+  bool takes_raw_body = false;  ///< JSON that only the handler reads: Call::body is {}.
 };
 
 /// All routes; each source of endpoints gives its own: workflow_routes() and so on.
@@ -36,6 +39,10 @@ const std::vector<Route>& all_routes();
 std::vector<Route> workflow_routes();       // workflows.cc
 std::vector<Route> execute_routes();        // execute.cc
 std::vector<Route> orchestration_routes();  // orchestrations.cc
+std::vector<Route> erasure_routes();        // erase.cc
+std::vector<Route> receipt_routes();        // receipts.cc
+std::vector<Route> audit_routes();          // audit.cc
+std::vector<Route> log_routes();            // public_log.cc
 std::vector<Route> task_routes();           // tasks.cc
 std::vector<Route> agent_routes();          // agents.cc
 std::vector<Route> tool_routes();           // tools.cc

@@ -95,6 +95,11 @@ std::string source_of(const net::Request& request, const std::vector<net::Cidr>&
   return source;
 }
 
+/// Whether it is about the log, which pages of any origin may read.
+bool is_public_log(const net::Request& request) {
+  return !request.segments.empty() && request.segments[0] == "log";
+}
+
 /// What every answer to one request has in common. Shared by all that may give the answer.
 class Exchange {
  public:
@@ -102,7 +107,8 @@ class Exchange {
       : metrics_(services.metrics),
         request_id_(request_id_of(request, services.rng)),
         trace_id_(trace_id_of(request, services.rng)),
-        is_versioned_(!request.segments.empty() && request.segments[0] == "v1") {}
+        is_versioned_(!request.segments.empty() && request.segments[0] == "v1"),
+        is_of_log_(is_public_log(request)) {}
 
   [[nodiscard]] const std::string& trace_id() const { return trace_id_; }
   void set_route(const Route* route) { route_ = route; }
@@ -123,9 +129,11 @@ class Exchange {
 
   void add_common(net::Headers& headers) const {
     headers.set("X-Request-ID", request_id_);
-    if (is_versioned_ && headers.find("Cache-Control") == nullptr) {
+    const bool has_state = is_versioned_ || is_of_log_;
+    if (has_state && headers.find("Cache-Control") == nullptr) {
       headers.set("Cache-Control", "no-store");
     }
+    if (is_of_log_) headers.set("Access-Control-Allow-Origin", "*");
     for (const net::Header& field : common_) headers.set(field.name, field.value);
   }
 
@@ -139,6 +147,7 @@ class Exchange {
   const std::string request_id_;
   const std::string trace_id_;
   const bool is_versioned_;
+  const bool is_of_log_;
   const Route* route_ = nullptr;
   net::Headers common_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
@@ -195,8 +204,7 @@ bool is_open(const Services& services, const Route& route) {
 
 /// Who calls. Problems: 400, 401, 403, 429, 503
 std::variant<auth::Caller, Problem> authenticate(Services& services, const net::Request& request,
-                                                 Time now) {
-  const std::string source = source_of(request, services.options.trusted_proxies);
+                                                 const std::string& source, Time now) {
   auto caller =
       services.authenticator.authenticate({.api_keys = request.headers.all("X-API-Key"),
                                            .authorizations = request.headers.all("Authorization"),
@@ -249,18 +257,23 @@ Reply answer(Services& services, const net::Request& request, RouteMatch match,
             .path = std::move(match.parameters),
             .trace_id = exchange.trace_id(),
             .traceparent = traceparent_in(request.headers),
+            .source = source_of(request, services.options.trusted_proxies),
             .now = services.clock.now(),
             .keyed = {}};
   if (!is_open(services, route)) {
-    auto caller = authenticate(services, request, call.now);
+    auto caller = authenticate(services, request, call.source, call.now);
     if (auto* const refused = std::get_if<Problem>(&caller)) return std::move(*refused);
     call.caller = std::get<auth::Caller>(std::move(caller));
     if (auto refused = over_limit(services, call.caller, call.now, exchange)) return *refused;
     if (auto refused = forbidden(call.caller, route)) return *refused;
   }
-  auto body = read_body(request);
-  if (auto* const refused = std::get_if<Problem>(&body)) return std::move(*refused);
-  call.body = std::get<json::Value>(std::move(body));
+  if (route.takes_raw_body) {
+    if (auto refused = refuse_media_type(request)) return std::move(*refused);
+  } else {
+    auto body = read_body(request);
+    if (auto* const refused = std::get_if<Problem>(&body)) return std::move(*refused);
+    call.body = std::get<json::Value>(std::move(body));
+  }
   if (request.method == "POST" && !is_open(services, route)) {
     auto keyed = keyed_request(request, call.caller, call.now);
     if (!keyed) return problem_of(keyed.error());
@@ -299,6 +312,7 @@ net::Response render_net_error(int status, std::string_view reason, const net::R
   const net::Request& known = request == nullptr ? none : *request;
   net::Response response = render(out, trace_id_of(known, rng));
   response.headers.set("X-Request-ID", request_id_of(known, rng));
+  if (is_public_log(known)) response.headers.set("Access-Control-Allow-Origin", "*");
   return response;
 }
 

@@ -20,13 +20,18 @@ net::Response text_response(std::string_view type, std::string body) {
 
 Reply live(Call&) { return json_response(200, json::Object{{"status", "ok"}}); }
 
+Problem not_ready(std::string_view part, const std::string& why) {
+  Problem out = problem_of(failure(Code::kUnavailable, "{}", why));
+  out.details.set("part", part);
+  return out;
+}
+
 Reply ready(Call& call) {
+  if (const auto fault = call.services.log.fault()) return not_ready("log", *fault);
   const auto health = call.services.store.health();
   if (health) return json_response(200, json::Object{{"status", "ready"}});
   log::warning("not ready: store: {}", health.error().message);
-  Problem out = problem_of(failure(Code::kUnavailable, "the store cannot be written now"));
-  out.details.set("part", "store");
-  return out;
+  return not_ready("store", "the store cannot be written now");
 }
 
 Reply metrics(Call& call) {

@@ -129,7 +129,7 @@ std::variant<HeldTask, Problem> held_task(Call& call, auth::Fields& fields,
 
 /// Tells the run; answers 200 with `answer` (and the lease's new end, where there is one).
 Reply tell(Call& call, RunId run, engine::Input input, json::Value answer) {
-  auto kept = call.kept(json_response(200, answer));
+  auto kept = call.kept(json_response(200, answer), run);
   net::Later later;
   later.start = [services = &call.services, run,
                  input = std::make_shared<engine::Input>(std::move(input)), kept, answer,

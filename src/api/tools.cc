@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP tools and their registration (CONTRACT.md section 4).
 #include "connectors/tools.h"
+#include "api/change_statements.h"
 #include "api/record_list.h"
 #include "api/route.h"
 #include "api/tenant_catalog.h"
@@ -33,7 +34,18 @@ Reply create(Call& call) {
                    .body = json::write(tool)};
   net::Response response = json_response(201, tool);
   response.headers.set("Location", "/v1/tools/" + net::percent_encode(name));
-  return commit_records(call, {change}, response, call.kept(response));
+  const AdminChange made{.tenant = call.caller.tenant,
+                         .id = change.record.id,
+                         .subject = "tool",
+                         .change = "created",
+                         .record = tool};
+  return commit_then_answer(call,
+                            {.run = {},
+                             .records = {change},
+                             .tasks = {},
+                             .answer = call.kept(response),
+                             .statements = {admin_changed(call, made)}},
+                            response);
 }
 
 Reply list(Call& call) { return list_records(call, store::RecordKind::kTool, {}, tool_from); }

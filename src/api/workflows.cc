@@ -2,6 +2,7 @@
 // Workflows from draft to archive (CONTRACT.md section 2).
 #include <array>
 
+#include "api/change_statements.h"
 #include "api/record_list.h"
 #include "api/route.h"
 #include "api/tenant_catalog.h"
@@ -40,10 +41,17 @@ net::Response workflow_response(int status, const json::Value& shown) {
 }
 
 /// Writes `workflow` and answers with it.
-Reply commit_workflow(const Call& call, int status, const StoredWorkflow& workflow) {
+Reply commit_workflow(const Call& call, int status, const StoredWorkflow& workflow,
+                      std::vector<store::QueuedStatement> statements = {}) {
   const net::Response response = workflow_response(status, workflow.shown);
-  return commit_records(call, {to_change(workflow)}, response, call.kept(response),
-                        [&cache = call.services.workflows, id = workflow.id] { cache.forget(id); });
+  return commit_then_answer(
+      call,
+      {.run = {},
+       .records = {to_change(workflow)},
+       .tasks = {},
+       .answer = call.kept(response),
+       .statements = std::move(statements)},
+      response, [&cache = call.services.workflows, id = workflow.id] { cache.forget(id); });
 }
 
 /// A key for some agents writes no workflow in which others work: starting it would be a way to be
@@ -190,7 +198,7 @@ Reply publish(Call& call) {
   workflow.status = "published";
   workflow.shown =
       shown_workflow(workflow, (*draft)->shown.string_or("created_at"), format_time(call.now));
-  return commit_workflow(call, 200, workflow);
+  return commit_workflow(call, 200, workflow, {workflow_published(call, workflow)});
 }
 
 Reply archive(Call& call) {
