@@ -11,6 +11,9 @@ namespace avow::store {
 /// Errors: kInvalidArgument  the caller's mistake; the message names it
 Result<void> check_form(const Commit& commit);
 
+/// The largest first_seq of `change.replaced`; 0 where there is none.
+std::uint32_t last_replaced_seq(const RunChange& change);
+
 /// The hook of a store that was given none: it agrees to everything and drops statements.
 CommitHook& no_hook();
 

@@ -23,7 +23,15 @@ class Deck {
             word(), static_cast<std::uint32_t>(rng_.below(9)), time(), maybe_time(), word()},
            one_in(3)});
     }
-    if (one_in(5)) commit.answer = answer_of(word(), word(), time(), time());
+    if (one_in(5)) {
+      commit.answer = answer_of(word(), word(), time(), time());
+      if (one_in(2)) commit.answer->run = run_id(1 + rng_.below(20));
+    }
+    while (one_in(3)) {
+      commit.statements.push_back(statement_of(word(), tenant(), Id{1 + rng_.below(6), 0},
+                                               static_cast<std::uint8_t>(rng_.below(3))));
+      if (one_in(3)) commit.statements.back().contents = word();
+    }
     return commit;
   }
 
@@ -61,6 +69,18 @@ class Deck {
     add(store.timers(Store::TimerRow{time(), run, tenant()}, rng_.below(5)));
     add(store.tasks(TaskId{{rng_.below(4), 0}}, rng_.below(5)));
     add(store.find_answer(word(), time()));
+    StatementQuery statements;
+    statements.tenant = tenant();
+    if (one_in(3)) statements.kind = static_cast<std::uint8_t>(rng_.below(3));
+    statements.after = rng_.below(20);
+    if (one_in(3)) statements.before = rng_.below(40);
+    statements.is_newest_first = one_in(2);
+    statements.limit = rng_.below(6);
+    add(store.list_statements(statements));
+    add(store.find_statement(Id{1 + rng_.below(6), 0}));
+    add(store.read_log(1, rng_.below(40), rng_.below(6)));
+    add(store.get_log_tile(1, 0, rng_.below(9)));
+    add(store.newest_log_head());
     std::swap(rng, rng_);
     return out;
   }
@@ -96,6 +116,13 @@ class Deck {
     if (change.expected_version == 0) {
       if (one_in(2)) change.plan = word();
       while (one_in(2)) change.labels.emplace_back(word(), word());
+    }
+    if (found && (found->row.status != RunStatus::kRunning || one_in(10)) && one_in(2)) {
+      change.replaced.emplace();
+      if (one_in(2)) change.replaced->push_back({1, 1, word()});
+      if (one_in(2)) change.plan = word();
+      if (!one_in(10)) row.status = found->row.status;
+      return change;
     }
     if (one_in(2)) {
       std::uint32_t next = 1;
@@ -133,8 +160,12 @@ class Deck {
 TEST(Stores, AnswerAlikeWhateverIsWritten) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
+    FakeLog memory_log;
+    FakeLog sqlite_log;
     Bench memory("memory", std::size_t{1} << 20);
     Bench sqlite("sqlite", std::size_t{1} << 20);
+    memory.store().set_hook(memory_log);
+    sqlite.store().set_hook(sqlite_log);
     Deck deck(seed);
     int refused = 0;
     for (int i = 0; i < 100; ++i) {
@@ -155,6 +186,7 @@ TEST(Stores, AnswerAlikeWhateverIsWritten) {
       const std::uint64_t salt = deck.next();
       ASSERT_EQ(deck.view(memory.store(), salt), deck.view(sqlite.store(), salt));
     }
+    EXPECT_EQ(memory_log.calls, sqlite_log.calls);
     EXPECT_GT(refused, 5);
     EXPECT_LT(refused, 80);
   }

@@ -117,6 +117,10 @@ std::size_t Commit::bytes() const {
   return sum;
 }
 
+std::uint32_t last_replaced_seq(const RunChange& change) {
+  return change.replaced && !change.replaced->empty() ? change.replaced->back().first_seq : 0;
+}
+
 Result<void> check_form(const Commit& commit) {
   if (commit.run) RETURN_IF_ERROR(check_run(*commit.run));
   for (const auto& change : commit.records) RETURN_IF_ERROR(check_record(change));

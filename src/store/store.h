@@ -76,7 +76,8 @@ struct RunChange {
   /// Takes the place of all contents segments, the labels and the kept answers of the run: what is
   /// not in it is gone for good when `done` says success, from every file of the store. Only of a
   /// run that is terminal before (else kConflict) and after, without `journal` and `contents`;
-  /// first_seqs ascend. If it is written, but a file still holds the old bytes: kOutcomeUnknown.
+  /// first_seqs ascend and lie in the journal (else kConflict). kOutcomeUnknown may also mean that
+  /// it is written, but a file still holds the old bytes: the same once more erases them.
   std::optional<std::vector<Segment>> replaced;
 };
 

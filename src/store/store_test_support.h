@@ -115,10 +115,84 @@ class Bench {
   std::unique_ptr<Store> store_;
 };
 
+inline TenantId tenant_id(std::uint64_t n) { return TenantId{{n, 1}}; }
+inline const TenantId kTenant = tenant_id(1);
+
 inline Result<void> write(Store& store, Commit commit) {
   std::promise<Result<void>> promise;
   store.commit(std::move(commit), [&](Result<void> done) { promise.set_value(std::move(done)); });
   return promise.get_future().get();
+}
+
+/// A hook that writes a small log and remembers what was called. It behaves: numbers are without
+/// gaps, and what is rolled back never was. One thread commits at a time.
+class FakeLog : public CommitHook {
+ public:
+  explicit FakeLog(std::uint32_t log = 1) : log_(log) {}
+
+  std::string calls;  ///< The verbs, "add" with the drafts.
+  std::optional<Error> begin_fails;
+  std::optional<Error> add_fails;
+  std::optional<Error> integrate_fails;
+  /// Instead of the next free ones.
+  std::optional<std::uint64_t> index;
+  std::optional<std::uint64_t> tenant_seq;
+
+  Result<void> begin() override {
+    calls += "begin ";
+    if (begin_fails) return *begin_fails;
+    next_ = size_;
+    return {};
+  }
+
+  Result<void> add(LogWriter& log, std::vector<QueuedStatement> statements) override {
+    calls += "add";
+    for (auto& queued : statements) {
+      calls += ":" + queued.draft;
+      ASSIGN_OR_RETURN(const auto head, log.tenant_head(queued.tenant));
+      LogEntry entry;
+      entry.log = log_;
+      entry.index = index.value_or(next_);
+      entry.tenant = queued.tenant;
+      const std::uint64_t seq = head ? head->tenant_seq + 1 : 1;
+      entry.tenant_seq = tenant_seq.value_or(seq);
+      entry.id = queued.id;
+      entry.kind = queued.kind;
+      entry.statement = fmt::format("{} after {}", queued.draft, head ? head->statement : "none");
+      entry.entry = "entry of " + queued.draft;
+      entry.contents = queued.contents;
+      RETURN_IF_ERROR(log.add_entry(entry));
+      ++next_;
+      if (next_ % 4 != 0) continue;
+      RETURN_IF_ERROR(log.add_tile({log_, 0, next_ / 4 - 1, "tile " + queued.draft}));
+    }
+    calls += " ";
+    if (add_fails) return *add_fails;
+    return {};
+  }
+
+  Result<void> integrate(LogWriter& log) override {
+    calls += "integrate ";
+    RETURN_IF_ERROR(log.put_head({log_, next_, "nodes", fmt::format("head {}", next_), 3}));
+    if (integrate_fails) return *integrate_fails;
+    return {};
+  }
+
+  void committed() override {
+    calls += "committed ";
+    size_ = next_;
+  }
+  void rolled_back() override { calls += "rolled_back "; }
+
+ private:
+  const std::uint32_t log_;
+  std::uint64_t size_ = 0;
+  std::uint64_t next_ = 0;
+};
+
+inline QueuedStatement statement_of(std::string draft, TenantId tenant = kTenant, Id id = {8, 8},
+                                    std::uint8_t kind = 1) {
+  return {tenant, id, kind, std::move(draft), ""};
 }
 
 /// Nothing where it succeeded.
@@ -130,8 +204,6 @@ std::optional<Code> code_of(const Result<T>& result) {
 
 inline Time at(std::int64_t ms) { return Time(Duration(ms)); }
 inline RunId run_id(std::uint64_t n) { return RunId{{n, 7}}; }
-inline TenantId tenant_id(std::uint64_t n) { return TenantId{{n, 1}}; }
-inline const TenantId kTenant = tenant_id(1);
 
 inline Commit creation(RunId id, TenantId tenant = kTenant) {
   Commit commit;
@@ -222,8 +294,20 @@ inline std::string text_of(const TaskRow& row) {
                      row.lease_token_hash);
 }
 inline std::string text_of(const IdempotentAnswer& answer) {
-  return fmt::format("[{}] [{}] [{}] {}", answer.key, answer.body_digest, answer.answer,
-                     answer.expires_at.time_since_epoch().count());
+  return fmt::format("[{}] [{}] [{}] {} {}", answer.key, answer.body_digest, answer.answer,
+                     answer.expires_at.time_since_epoch().count(), text_of(answer.run));
+}
+inline std::string text_of(const LogEntry& entry) {
+  return fmt::format("{}/{} {}/{} {} k{} [{}] [{}] [{}]", entry.log, entry.index,
+                     entry.tenant.ulid(), entry.tenant_seq, entry.id.ulid(), entry.kind,
+                     entry.statement, entry.entry, entry.contents);
+}
+inline std::string text_of(const LogTile& tile) {
+  return fmt::format("{}/{}/{} [{}]", tile.log, tile.level, tile.index, tile.bytes);
+}
+inline std::string text_of(const LogHead& head) {
+  return fmt::format("{}/{} [{}] [{}] {}", head.log, head.size, head.nodes, head.checkpoint,
+                     head.keys_index);
 }
 template <class T>
 std::string text_of(const std::vector<T>& values) {

@@ -51,6 +51,10 @@ Result<void> check_run(const Contents& contents, const RunChange& change) {
   if (change.replaced && found->second.row.status == RunStatus::kRunning) {
     return failure(Code::kConflict, "run {} has not ended", change.row.id.ulid());
   }
+  if (last_replaced_seq(change) >= next) {
+    return failure(Code::kConflict, "run {} has no events from seq {} on", change.row.id.ulid(),
+                   next);
+  }
   return {};
 }
 

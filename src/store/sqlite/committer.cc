@@ -15,10 +15,6 @@ namespace {
 // would otherwise, always one of them in the log, keep it growing for ever.
 constexpr std::int64_t kForceFactor = 4;
 
-// How long an erasure waits for readers that stand in the way of emptying the log. Each reads for a
-// second at most, so only a chain of them lasts as long.
-constexpr auto kForgetTimeMax = std::chrono::seconds(5);
-
 Error stopped() { return failure(Code::kUnavailable, "the store is stopped"); }
 
 }  // namespace
@@ -172,10 +168,15 @@ void Committer::forget_replaced(Batch& batch) {
 }
 
 Result<void> Committer::empty_log() {
-  const auto deadline = std::chrono::steady_clock::now() + kForgetTimeMax;
+  const auto deadline = std::chrono::steady_clock::now() + options_.forget_time_max;
   for (;;) {
     auto emptied = connection_->checkpoint(Connection::Checkpoint::kTruncate);
-    if (emptied) return emptied;
+    if (emptied) {
+      // It holds pages as they were before they were scrubbed on their way into the file, and
+      // would write them into the log once more.
+      connection_->drop_cache();
+      return emptied;
+    }
     stop_process_if_disk_fails(emptied.error());
     const bool is_late = std::chrono::steady_clock::now() >= deadline;
     if (is_late || emptied.error().code != Code::kUnavailable) {

@@ -13,8 +13,10 @@ namespace avow::store {
 
 struct CommitterOptions {
   std::size_t queue_bytes_max = 0;  ///< Of commits that wait or are being written.
-  std::int64_t wal_bytes_target =
-      0;  ///< The write-ahead log is moved into the file at this length.
+  /// The write-ahead log is moved into the file at this length.
+  std::int64_t wal_bytes_target = 0;
+  /// How long an erasure tries to empty the write-ahead log while readers are in its way.
+  Duration forget_time_max{};
 };
 
 /// Owns the writing connection and the thread that uses it. Takes everything that waits into one

@@ -6,6 +6,8 @@
 #include <array>
 #include <cerrno>
 
+#include "store/sqlite/page_scrubber.h"
+
 namespace avow::store {
 namespace {
 
@@ -150,6 +152,7 @@ Result<void> Connection::configure(Mode mode) {
     return SQLITE_OK;
   };
   sqlite3_wal_hook(db_, note_length, this);
+  scrub_written_pages(db_);
   return execute("PRAGMA cache_size = -32768");
 }
 
@@ -192,6 +195,8 @@ Result<void> Connection::checkpoint(Checkpoint kind) {
   if (kind == Checkpoint::kTruncate) wal_bytes_ = 0;
   return {};
 }
+
+void Connection::drop_cache() { static_cast<void>(sqlite3_db_release_memory(db_)); }
 
 bool Connection::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
 std::int64_t Connection::last_rowid() const { return sqlite3_last_insert_rowid(db_); }

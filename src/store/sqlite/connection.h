@@ -99,6 +99,8 @@ class Connection {
   /// Moves what the write-ahead log holds into the file. kPassive takes what no reader is in the
   /// way of; kTruncate waits for readers (bounded, then kUnavailable) and empties the log.
   Result<void> checkpoint(Checkpoint kind);
+  /// Forgets the pages it has read: those of the file take their place.
+  void drop_cache();
   /// Length of the write-ahead log after the last commit of this connection.
   [[nodiscard]] std::int64_t wal_bytes() const { return wal_bytes_; }
 

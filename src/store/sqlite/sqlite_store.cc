@@ -118,7 +118,8 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::start(const SqliteOptions& opt
     readers.push_back(std::make_unique<Reader>(std::move(reading)));
   }
   const CommitterOptions committer_options{options.queue_bytes_max,
-                                           static_cast<std::int64_t>(options.wal_bytes_target)};
+                                           static_cast<std::int64_t>(options.wal_bytes_target),
+                                           options.forget_time_max};
   return std::unique_ptr<SqliteStore>(
       new SqliteStore(std::move(lock), std::make_unique<ReaderPool>(std::move(readers)),
                       std::make_unique<Committer>(std::move(connection), committer_options)));

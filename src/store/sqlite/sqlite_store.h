@@ -22,6 +22,8 @@ struct SqliteOptions {
   int readers = 4;                                      ///< Reads at the same time, at least 1.
   /// The write-ahead log is moved into the file when it has grown by this.
   std::size_t wal_bytes_target = std::size_t{16} << 20;
+  /// How long an erasure waits for readers of what it erased. Each reads for a second at most.
+  Duration forget_time_max = std::chrono::seconds(5);
 };
 
 class SqliteStore : public Store {

@@ -205,6 +205,46 @@ TEST(SqliteStore, RefusesAStoreOfANewerProgramAndLeavesItAlone) {
   Opened store(SqliteStore::open(directory.options()));
 }
 
+std::string schema_text(const std::string& file) {
+  auto connection = Connection::open(file, Connection::Mode::kRead);
+  CHECK(connection.has_value());
+  auto query = (*connection)->query("SELECT name, sql FROM sqlite_schema ORDER BY name");
+  CHECK(query.has_value());
+  std::string text;
+  while (*query->next()) text += query->bytes(0) + ": " + query->bytes(1) + "\n";
+  return text;
+}
+
+TEST(SqliteStore, MigratesAStoreThatHasNoLogYet) {
+  const Directory directory;
+  const std::string file = directory.file("avow.db");
+  {
+    Opened store(SqliteStore::create(directory.options()));
+    Commit commit = nth_commit(1, 1);
+    commit.answer = answer_of("key", "answer", at(9), at(0));
+    ASSERT_TRUE(write(*store, std::move(commit)));
+  }
+  const std::string newest = schema_text(file);
+  execute(file,
+          "DROP TABLE log_entries; DROP TABLE log_contents; DROP TABLE log_tiles; "
+          "DROP TABLE log_heads; DROP INDEX answers_of_runs; ALTER TABLE answers DROP COLUMN run; "
+          "PRAGMA user_version = 1");
+  FakeLog log;
+  {
+    Opened store(SqliteStore::open(directory.options()));
+    store->set_hook(log);
+    expect_whole(*store->read_run(run_id(1)), 1);
+    EXPECT_EQ(text_of(store->find_answer("key", at(1))),
+              text_of(answer_of("key", "answer", at(9), at(0))));
+    EXPECT_EQ(code_of(store->newest_log_head()), Code::kNotFound);
+    Commit commit = nth_commit(1, 2);
+    commit.statements = {statement_of("a")};
+    ASSERT_TRUE(write(*store, std::move(commit)));
+    EXPECT_EQ(store->read_log(1, 0, 9)->size(), 1U);
+  }
+  EXPECT_EQ(schema_text(file), newest);
+}
+
 TEST(SqliteStore, RefusesFilesThatAreNoStore) {
   const Directory directory;
   execute(directory.file("avow.db"), "CREATE TABLE t (x); PRAGMA user_version = 1");
@@ -256,6 +296,37 @@ TEST(SqliteStore, WritesWhatWaitsInOneTransaction) {
   EXPECT_EQ(store->figures().transactions, 2U);
 }
 
+TEST(SqliteStore, GivesTheHookATransactionWithAllThatWaits) {
+  FakeLog log;
+  const Directory directory;
+  Opened store(SqliteStore::create(directory.options()));
+  store->set_hook(log);
+  std::promise<void> entered;
+  std::promise<void> release;
+  store->commit(nth_commit(1, 1), [&](const Result<void>&) {
+    entered.set_value();
+    release.get_future().wait();
+  });
+  entered.get_future().wait();
+  const auto stating = [](std::uint64_t run, std::string draft) {
+    Commit commit = nth_commit(run, 1);
+    commit.statements = {statement_of(std::move(draft))};
+    return commit;
+  };
+  const auto ignore = [](const Result<void>&) {};
+  store->commit(stating(2, "a"), ignore);
+  store->commit(stating(1, "refused"), ignore);
+  store->commit(nth_commit(3, 1), ignore);
+  store->commit(stating(4, "b"), ignore);
+  release.set_value();
+  ASSERT_TRUE(write(*store, stating(5, "c")));
+  // The last one may have come too late for the group.
+  const std::string one = "begin committed begin add:a add:b ";
+  EXPECT_TRUE(log.calls == one + "add:c integrate committed " ||
+              log.calls == one + "integrate committed begin add:c integrate committed ")
+      << log.calls;
+}
+
 TEST(SqliteStore, KeepsItsWriteAheadLogShort) {
   const Directory directory;
   SqliteOptions options = directory.options();
@@ -291,6 +362,25 @@ class FileSizeLimit {
  private:
   rlimit before_{};
 };
+
+TEST(SqliteStore, TellsTheHookThatAFullDiskTookItsTransaction) {
+  FakeLog log;
+  const Directory directory;
+  Opened store(SqliteStore::create(directory.options()));
+  store->set_hook(log);
+  const FileSizeLimit limit(rlim_t{512} << 10);
+  std::uint32_t written = 0;
+  for (; written < 500; ++written) {
+    Commit commit = nth_commit(1, written + 1);
+    commit.statements = {statement_of("a")};
+    log.calls.clear();
+    if (!write(*store, std::move(commit))) break;
+  }
+  ASSERT_LT(written, 500U);
+  EXPECT_TRUE(log.calls.ends_with(" rolled_back ")) << log.calls;
+  EXPECT_EQ(store->newest_log_head()->size, written);
+  EXPECT_EQ(store->read_log(1, 0, 1'000)->size(), written);
+}
 
 TEST(SqliteStore, ReadsGoOnWhileTheDiskIsFullAndWritesResume) {
   const Directory directory;

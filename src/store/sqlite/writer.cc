@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite/writer.h"
 
+#include "store/form.h"
 #include "store/sqlite/compression.h"
 #include "store/sqlite/schema.h"
 
@@ -99,6 +100,10 @@ Result<Writer::Place> Writer::find_place(const RunChange& change) {
   }
   if (change.replaced && place.status == RunStatus::kRunning) {
     return failure(Code::kConflict, "run {} has not ended", change.row.id.ulid());
+  }
+  if (last_replaced_seq(change) >= place.next_seq) {
+    return failure(Code::kConflict, "run {} has no events from seq {} on", change.row.id.ulid(),
+                   place.next_seq);
   }
   return place;
 }
