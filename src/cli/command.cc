@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.h"
 
+#include <array>
+#include <filesystem>
 #include <fstream>
 #include <istream>
 #include <iterator>
@@ -14,8 +16,6 @@
 namespace avow::cli {
 namespace {
 
-constexpr std::size_t kInputBytesMax = std::size_t{8} << 20;
-
 constexpr const char* kFooter = R"(First steps:
   avow init --data-dir data
   avow serve --data-dir data --listen 127.0.0.1:8080
@@ -23,20 +23,27 @@ constexpr const char* kFooter = R"(First steps:
   avow workflow create workflow.json
   avow workflow publish my-workflow
   avow execute my-workflow --input input.json --follow
+  avow receipt <the run> --out receipt.json
+  avow verify receipt.json --key <the log key that init printed>
 
 `avow COMMAND --help` shows options and examples of each.
 
 Exit codes:
-  0  done; of `execute --follow` and `run show --wait`: the run completed
-  1  the server or the data directory refused, or the run failed or was cancelled
-  2  the command line, or a file that it names, is wrong
+  0  done; of `execute --follow` and `run show --wait`: the run completed; of `verify` and the
+     audits: all is as it should be
+  1  the server or the data directory refused; the run failed or was cancelled; of `verify` and the
+     audits: it is not
+  2  the command line, or a file that it names, is wrong; of `verify`: it could not run
   3  no answer from the server)";
 
-std::optional<std::string> read_stream(std::istream& stream) {
-  std::string text(kInputBytesMax + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (stream.bad() || static_cast<std::size_t>(stream.gcount()) > kInputBytesMax) return {};
-  text.resize(static_cast<std::size_t>(stream.gcount()));
+std::optional<std::string> read_stream(std::istream& stream, std::size_t bytes_max) {
+  std::string text;
+  std::array<char, 65536> block{};
+  while (text.size() <= bytes_max && stream) {
+    stream.read(block.data(), block.size());
+    text.append(block.data(), static_cast<std::size_t>(stream.gcount()));
+  }
+  if (stream.bad() || text.size() > bytes_max) return {};
   return text;
 }
 
@@ -49,25 +56,43 @@ void add_commands(CLI::App& app, Selection& selection) {
   add_workflows(app, selection);
   add_execute(app, selection);
   add_runs(app, selection);
+  add_receipt(app, selection);
+  add_verify(app, selection);
+  add_log(app, selection);
+  add_audit(app, selection);
   add_agents(app, selection);
   add_keys(app, selection);
 }
 
 }  // namespace
 
-std::optional<std::string> read_input(Terminal& terminal, const std::string& path) {
+std::optional<std::string> read_input(Terminal& terminal, const std::string& path,
+                                      std::size_t bytes_max) {
   std::optional<std::string> text;
+  std::error_code error;
   if (path == "-") {
-    text = read_stream(terminal.in);
-  } else {
+    text = read_stream(terminal.in, bytes_max);
+  } else if (!std::filesystem::is_directory(path, error)) {
     std::ifstream file(path, std::ios::binary);
-    if (file) text = read_stream(file);
+    if (file) text = read_stream(file, bytes_max);
   }
   if (!text) {
-    terminal.err << fmt::format("avow: cannot read \"{}\" (a file of at most 8 MiB)\n",
-                                shown(path, 256));
+    terminal.err << fmt::format("avow: cannot read \"{}\" (a file of at most {} MiB)\n",
+                                shown(path, 256), bytes_max >> 20);
   }
   return text;
+}
+
+bool write_output(Terminal& terminal, const std::string& path, std::string_view bytes) {
+  if (path.empty() || path == "-") {
+    terminal.out << bytes << std::flush;
+    return static_cast<bool>(terminal.out);
+  }
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << bytes;
+  file.close();
+  if (!file) terminal.err << fmt::format("avow: cannot write \"{}\"\n", shown(path, 256));
+  return static_cast<bool>(file);
 }
 
 int run(const std::vector<std::string>& arguments, Terminal& terminal) {

@@ -56,9 +56,16 @@ void add_execute(CLI::App& app, Selection& selection);    // execute.cc
 void add_runs(CLI::App& app, Selection& selection);       // runs.cc
 void add_keys(CLI::App& app, Selection& selection);       // keys.cc: keys and tenants
 void add_agents(CLI::App& app, Selection& selection);     // agents.cc: agents and tools
+void add_receipt(CLI::App& app, Selection& selection);    // receipt.cc
+void add_verify(CLI::App& app, Selection& selection);     // verify.cc
+void add_log(CLI::App& app, Selection& selection);        // log.cc
+void add_audit(CLI::App& app, Selection& selection);      // audit.cc
 
-/// The text of a file, or of standard input for "-"; at most 8 MiB. If it cannot be read, says so
+/// The text of a file, or of standard input for "-". If it cannot be read, or is longer, says so
 /// and gives nothing.
-std::optional<std::string> read_input(Terminal& terminal, const std::string& path);
+std::optional<std::string> read_input(Terminal& terminal, const std::string& path,
+                                      std::size_t bytes_max = std::size_t{8} << 20);
+/// Writes the file, or standard output for "" and "-". If it cannot, says so.
+bool write_output(Terminal& terminal, const std::string& path, std::string_view bytes);
 
 }  // namespace avow::cli

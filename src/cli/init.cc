@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "json/write.h"
+#include "tlog/keys.h"
 
 namespace avow::cli {
 namespace {
@@ -18,7 +19,9 @@ struct InitCommand {
 int initialise(Terminal& terminal, const InitCommand& command) {
   SystemClock clock;
   SystemRng rng;
-  const auto made = server::initialise(command.options, clock, rng);
+  server::InitOptions options = command.options;
+  options.keys_passphrase = tlog::keys_passphrase();
+  const auto made = server::initialise(options, clock, rng);
   if (!made) {
     terminal.err << "avow: init: " << made.error().message << '\n';
     return made.error().code == Code::kInvalidArgument ? kUsage : kRefused;
@@ -61,7 +64,10 @@ void add_init(CLI::App& app, Selection& selection) {
   command->footer(
       "Makes the store, the log's and the statements' private keys (in keys/, mode 0600), a "
       "tenant\n"
-      "with an API key for everything in it, and a platform key.\n\n"
+      "with an API key for everything in it, a platform key, and the first entries of the log. "
+      "With "
+      "a\n"
+      "passphrase in AVOW_KEYS_PASSPHRASE the private keys are encrypted.\n\n"
       "Examples:\n"
       "  avow init --data-dir /var/lib/avow --tenant acme --origin log.acme.example\n"
       "  avow init --data-dir data --json | jq -r .api_key");

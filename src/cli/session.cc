@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/id.h"
+#include "cli/log_source.h"
 #include "json/parse.h"
 #include "net/percent.h"
 #include "workflow/definition.h"
@@ -18,23 +19,11 @@ constexpr std::size_t kAnswerBytesMax = std::size_t{32} << 20;
 constexpr std::size_t kFaultsShownMax = 20;
 constexpr std::size_t kTextMax = 1024;  ///< Characters of a message.
 
-/// The user names the server, so any address will do.
-net::AddressPolicy anywhere() {
-  net::AddressPolicy policy;
-  for (const char* block : {"0.0.0.0/0", "::/0"}) policy.allow.push_back(*net::Cidr::parse(block));
-  return policy;
-}
-
 std::optional<json::Value> parse_answer(const std::string& text) {
   if (text.empty()) return json::Object();
   auto body = json::parse(text, {.depth_max = 256, .bytes_max = kAnswerBytesMax});
   if (!body) return {};
   return std::move(*body);
-}
-
-std::string without_trailing_slash(std::string url) {
-  while (url.ends_with('/')) url.pop_back();
-  return url;
 }
 
 }  // namespace
@@ -69,8 +58,8 @@ Exit Session::fail(Exit code, std::string_view message) {
   return code;
 }
 
-std::optional<Answer> Session::call(const std::string& method, const std::string& path,
-                                    std::string body) {
+std::optional<net::ClientResponse> Session::fetch(const std::string& method,
+                                                  const std::string& path, std::string body) {
   net::ClientRequest request{.method = method,
                              .url = without_trailing_slash(connection_.url) + path,
                              .response_bytes_max = kAnswerBytesMax};
@@ -79,7 +68,7 @@ std::optional<Answer> Session::call(const std::string& method, const std::string
   if (!body.empty()) request.headers.add("Content-Type", "application/json");
   request.body = std::move(body);
 
-  const auto response = net::send_blocking(client_, std::move(request), kTimeout);
+  auto response = net::send_blocking(client_, std::move(request), kTimeout);
   if (!response) {
     const bool is_wrong = response.error().code == Code::kInvalidArgument;
     fail(is_wrong ? kUsage : kUnreachable, fmt::format("cannot reach the server at {}: {}",
@@ -90,12 +79,19 @@ std::optional<Answer> Session::call(const std::string& method, const std::string
     tell_refusal(response->status, *response);
     return {};
   }
+  return std::move(*response);
+}
+
+std::optional<Answer> Session::call(const std::string& method, const std::string& path,
+                                    std::string body) {
+  auto response = fetch(method, path, std::move(body));
+  if (!response) return {};
   auto parsed = parse_answer(response->body);
   if (!parsed) {
     fail(kUnreachable, fmt::format("{} does not answer like an Avow server", connection_.url));
     return {};
   }
-  return Answer{response->body, std::move(*parsed)};
+  return Answer{std::move(response->body), std::move(*parsed)};
 }
 
 void Session::tell_refusal(int status, const net::ClientResponse& response) {

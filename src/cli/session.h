@@ -39,9 +39,12 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// The server's 2xx. Anything else is told to the user (with --json the server's own error on
-  /// stdout), leaves its exit code in exit_code(), and gives nothing. `body` is JSON text; empty:
-  /// none.
+  /// The server's 2xx, whatever its form. Anything else is told to the user (with --json the
+  /// server's own error on stdout), leaves its exit code in exit_code(), and gives nothing. `body`
+  /// is JSON text; empty: none.
+  std::optional<net::ClientResponse> fetch(const std::string& method, const std::string& path,
+                                           std::string body = {});
+  /// The same of an answer in JSON.
   std::optional<Answer> call(const std::string& method, const std::string& path,
                              std::string body = {});
   [[nodiscard]] Exit exit_code() const { return exit_code_; }

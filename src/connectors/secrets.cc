@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/bytes.h"
+#include "crypto/sha256.h"
 #include "workflow/segments.h"
 
 namespace avow::connectors {
@@ -146,6 +147,15 @@ Result<void> SecretStore::check(TenantId tenant, std::string_view name, const Ur
 Result<Secret> SecretStore::reveal(TenantId tenant, std::string_view name, const Url& url) const {
   RETURN_IF_ERROR(check(tenant, name, url));
   return find(tenant, name)->value;
+}
+
+std::map<std::string, SecretStore::Trace> SecretStore::traces(const Bytes32& key) const {
+  std::map<std::string, Trace> out;
+  for (const auto& [name, entry] : entries_) {
+    out.emplace(name, Trace{crypto::hmac_sha256(view_of(key), entry.value.reveal()), entry.hosts,
+                            entry.tenant});
+  }
+  return out;
 }
 
 }  // namespace avow::connectors

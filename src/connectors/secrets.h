@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/secret.h"
 #include "connectors/config.h"
 #include "connectors/url.h"
@@ -33,6 +34,15 @@ class SecretStore {
 
   /// The value, to be sent to `url` at once. Errors: as check()
   [[nodiscard]] Result<Secret> reveal(TenantId tenant, std::string_view name, const Url& url) const;
+
+  /// What may be known of a secret: whether its value is still the same, and where it may go.
+  struct Trace {
+    Bytes32 value_mac{};  ///< HMAC-SHA256 of the value.
+    std::vector<std::string> hosts;
+    std::optional<TenantId> tenant;
+  };
+  /// Of every secret, by name. `key` is random and kept where the traces are.
+  [[nodiscard]] std::map<std::string, Trace> traces(const Bytes32& key) const;
 
  private:
   struct Entry {

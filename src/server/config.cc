@@ -44,6 +44,7 @@ class Reader {
     read_rate_limits(root.section("rate_limits"));
     read_cidrs(root, "trusted_proxies", config_.api.trusted_proxies);
     read_tls(root.section("tls"));
+    read_log(root.section("log"));
     if (const auto seconds = root.integer("shutdown_grace_seconds", 0, 3600)) {
       config_.shutdown_grace = std::chrono::seconds(*seconds);
     }
@@ -211,6 +212,31 @@ class Reader {
     config_.http.tls_key_file = path_of(section.text("key_file"));
     if (config_.http.tls_certificate_file.empty() != config_.http.tls_key_file.empty()) {
       section.fault("", "needs both certificate_file and key_file");
+    }
+    section.finish();
+  }
+
+  void read_log(Section section) {
+    tlog::LogOptions& log = config_.log_options;
+    const auto milliseconds = [&](const char* key, std::int64_t min, Duration& out) {
+      if (const auto value = section.integer(key, min, kDaySeconds * 1000)) out = Duration(*value);
+    };
+    // C2SP recommends that nobody's checkpoint moves, nor witness is asked, more often.
+    milliseconds("publish_interval_ms", 100, log.publish_interval);
+    milliseconds("witness_interval_ms", 1000, log.witness_interval);
+    milliseconds("witness_timeout_ms", 1, log.witness_timeout);
+    if (const auto threads = section.integer("signing_threads", 0, 64)) {
+      config_.signing_threads = static_cast<int>(*threads);
+    }
+    if (const auto file = section.text("policy_file")) {
+      auto text = read_file(path_of(file));
+      auto policy = text ? merkle::Policy::parse(*text) : Result<merkle::Policy>(text.error());
+      if (policy) {
+        log.policy = std::move(*policy);
+      } else {
+        section.fault("policy_file",
+                      text ? policy.error().in(*file).message : policy.error().message);
+      }
     }
     section.finish();
   }

@@ -15,6 +15,7 @@
 #include "connectors/config.h"
 #include "engine/engine.h"
 #include "net/http_server.h"
+#include "tlog/log.h"
 
 namespace avow::server {
 
@@ -43,6 +44,8 @@ struct Config {
   std::optional<auth::RateLimit> requests_per_caller = {};  ///< `rate_limits`
   auth::AuthenticatorOptions authentication = {};           ///< `rate_limits`
   api::ApiOptions api = {};                                 ///< `trusted_proxies`
+  tlog::LogOptions log_options = {};                        ///< `log`; its policy is read at once.
+  int signing_threads = tlog::SequencerOptions().signing_threads;  ///< `log`
   Duration shutdown_grace = std::chrono::seconds(10);
   log::Level log_level = log::Level::kInfo;
   std::optional<Endpoint> metrics_listen = {};

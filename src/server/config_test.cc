@@ -34,6 +34,14 @@ class TempFolder {
   fs::path path_;
 };
 
+/// One witness, and it must cosign.
+std::string policy() {
+  const auto key =
+      merkle::VerifierKey::ed25519("witness.example.com", merkle::SignatureType::kCosignature,
+                                   crypto::Ed25519PrivateKey::from_seed(Bytes32{1}).public_key());
+  return fmt::format("witness w {} https://witness.example.com\nquorum w\n", key.text());
+}
+
 /// What stops a start with this file.
 std::string refusal(const std::string& yaml) {
   const auto config = parse_config(yaml, "/nowhere");
@@ -65,6 +73,7 @@ TEST(Config, IsTheModulesDefaultsWhereTheFileIsEmpty) {
 TEST(Config, ReadsTheExampleOfItsPageIntoTheModulesOptions) {
   const TempFolder folder;
   folder.write("jwks.json", R"({"keys":[]})");
+  folder.write("witnesses.policy", policy());
   const auto config = parse_config(example_of(page()), folder.text());
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->connectors.outbound.policy.allow.size(), 1U);
@@ -83,6 +92,8 @@ TEST(Config, ReadsTheExampleOfItsPageIntoTheModulesOptions) {
   EXPECT_EQ(config->http.request_threads, 16);
   EXPECT_EQ(config->requests_per_caller->tokens, 6000U);
   EXPECT_EQ(config->api.trusted_proxies.size(), 1U);
+  ASSERT_TRUE(config->log_options.policy);
+  EXPECT_EQ(config->log_options.policy->witnesses.at(0).url, "https://witness.example.com");
   EXPECT_EQ(config->shutdown_grace, std::chrono::seconds(20));
   EXPECT_EQ(config->metrics_listen->port, 9464);
 }
@@ -91,6 +102,7 @@ TEST(Config, ReadsTheExampleOfItsPageIntoTheModulesOptions) {
 TEST(Config, HasARowOnItsPageForEveryKeyAndNoOtherRow) {
   const TempFolder folder;
   folder.write("jwks.json", R"({"keys":[]})");
+  folder.write("witnesses.policy", policy());
   std::set<std::string> known;
   ASSERT_TRUE(parse_config(example_of(page()), folder.text(), &known));
   std::set<std::string> documented;
@@ -149,6 +161,8 @@ TEST(Config, RefusesWrongTypesAndValuesOutOfRange) {
   EXPECT_THAT(refusal("log_level: loud"), HasSubstr("debug, info, warning, error or off"));
   EXPECT_THAT(refusal("metrics_listen: 9464"), HasSubstr("is no HOST:PORT"));
   EXPECT_THAT(refusal("tls: {key_file: k.pem}"), HasSubstr("needs both"));
+  EXPECT_THAT(refusal("log: {publish_interval_ms: 99}"), HasSubstr("from 100 to"));
+  EXPECT_THAT(refusal("log: {policy_file: none}"), HasSubstr("cannot read \"/nowhere/none\""));
   EXPECT_THAT(refusal("trusted_proxies: [proxy.example]"), HasSubstr("trusted_proxies "));
 }
 

@@ -8,16 +8,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <future>
 #include <system_error>
 #include <vector>
 
 #include "auth/api_key.h"
 #include "auth/tenant.h"
-#include "crypto/ed25519.h"
-#include "crypto/p256.h"
-#include "crypto/sha256.h"
+#include "server/deployment_log.h"
 #include "store/sqlite/sqlite_store.h"
+#include "tlog/watermark.h"
 
 namespace avow::server {
 namespace {
@@ -51,19 +49,6 @@ Result<void> sync_folder(const fs::path& path) {
   if (folder.number() < 0 || ::fsync(folder.number()) != 0) {
     return system_failure("sync", path, errno);
   }
-  return {};
-}
-
-Result<void> write_private_file(const fs::path& path, std::string_view text) {
-  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (file.number() < 0) return system_failure("make", path, errno);
-  while (!text.empty()) {
-    const ssize_t written = ::write(file.number(), text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return system_failure("write", path, errno);
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  if (::fsync(file.number()) != 0) return system_failure("sync", path, errno);
   return {};
 }
 
@@ -137,27 +122,38 @@ Result<void> move_into(const StagingFolder& staging, const fs::path& directory, 
   return sync_folder(directory);
 }
 
-Result<void> commit(store::Store& store, store::Commit changes) {
-  std::promise<Result<void>> written;
-  store.commit(std::move(changes),
-               [&written](Result<void> done) { written.set_value(std::move(done)); });
-  return written.get_future().get();
+/// That `record`, as people see it, was made. Its own tenant can list it.
+store::QueuedStatement created(TenantId tenant, Id id, std::string subject, json::Value record,
+                               Time now, Rng& rng) {
+  return admin_changed({.tenant = tenant,
+                        .id = id,
+                        .subject = std::move(subject),
+                        .change = "created",
+                        .actor = "init",
+                        .record = std::move(record)},
+                       now, rng);
 }
 
-/// Tenant and keys, in one transaction.
-Result<Deployment> fill_store(store::Store& store, auth::Tenant tenant, const std::string& origin,
-                              Time now, Rng& rng) {
+/// Tenant and keys, in one transaction with the first entries of the log.
+Result<Deployment> fill_store(store::Store& store, const auth::Tenant& tenant,
+                              const std::string& origin, Time now, Rng& rng) {
   auto everything = auth::ScopeSet::parse({"*:*"}, "");
   CHECK(everything);
   const auth::IssuedKey key = auth::issue_key(
       {.tenant = tenant.id, .name = "first key", .scopes = std::move(*everything)}, now, rng);
   const auth::IssuedKey platform =
       auth::issue_key({.is_platform = true, .name = "platform key"}, now, rng);
+  RETURN_IF_ERROR(store.put_meta("origin", origin));
   store::Commit changes;
   changes.records = {auth::to_change(tenant), auth::to_change(key.key),
                      auth::to_change(platform.key)};
+  changes.statements.push_back(
+      created(tenant.id, tenant.id.value, "tenant", auth::render(tenant), now, rng));
+  changes.statements.push_back(
+      created(tenant.id, key.key.id.value, "api_key", auth::render(key.key), now, rng));
+  changes.statements.push_back(
+      created({}, platform.key.id.value, "api_key", auth::render(platform.key), now, rng));
   RETURN_IF_ERROR(commit(store, std::move(changes)));
-  RETURN_IF_ERROR(store.put_meta("origin", origin));
   return Deployment{.tenant = tenant.id,
                     .api_key = key.text,
                     .platform_key = platform.text,
@@ -165,25 +161,28 @@ Result<Deployment> fill_store(store::Store& store, auth::Tenant tenant, const st
                     .origin = origin};
 }
 
-Result<std::string> make_keys(const fs::path& folder, const std::string& origin, Rng& rng) {
-  if (::mkdir((folder / "keys").c_str(), 0700) != 0) {
-    return system_failure("make", folder / "keys", errno);
-  }
-  const auto log_key = crypto::Ed25519PrivateKey::from_seed(rng.bytes32());
-  const auto statement_key = crypto::P256PrivateKey::generate();
-  RETURN_IF_ERROR(write_private_file(folder / kLogKeyFile, log_key.pem().reveal()));
-  RETURN_IF_ERROR(write_private_file(folder / kStatementKeyFile, statement_key.pem().reveal()));
-  RETURN_IF_ERROR(sync_folder(folder / "keys"));
-  return verifier_key(origin, view_of(log_key.public_key().bytes));
-}
-
 Result<Deployment> make_deployment(const fs::path& folder, const InitOptions& options,
-                                   const auth::Tenant& tenant, Time now, Rng& rng) {
-  ASSIGN_OR_RETURN(const std::string log_key, make_keys(folder, options.origin, rng));
+                                   const auth::Tenant& tenant, Clock& clock, Rng& rng) {
+  const fs::path keys_folder = folder / kKeysFolder;
+  if (::mkdir(keys_folder.c_str(), 0700) != 0) return system_failure("make", keys_folder, errno);
+  ASSIGN_OR_RETURN(tlog::LogKeys keys, tlog::make_keys(keys_folder.string(), options.origin,
+                                                       options.keys_passphrase, rng));
+  const std::string log_key = keys.log_keys().front().text();
   ASSIGN_OR_RETURN(const auto store, store::SqliteStore::create({.directory = folder.string()}));
-  auto deployment = fill_store(*store, tenant, options.origin, now, rng);
+  std::unique_ptr<tlog::Sequencer> sequencer;  // outlives the store's last commit
+  const auto fill = [&]() -> Result<Deployment> {
+    ASSIGN_OR_RETURN(sequencer, tlog::Sequencer::open(*store, std::move(keys), clock, rng));
+    store->set_hook(*sequencer);
+    ASSIGN_OR_RETURN(Deployment deployment,
+                     fill_store(*store, tenant, options.origin, clock.now(), rng));
+    ASSIGN_OR_RETURN(const auto watermark,
+                     tlog::Watermark::open((folder / kWatermarkFile).string()));
+    RETURN_IF_ERROR(watermark->reset(sequencer->head()->checkpoint));
+    deployment.log_key = log_key;
+    return deployment;
+  };
+  auto deployment = fill();
   store->stop();
-  if (deployment) deployment->log_key = log_key;
   return deployment;
 }
 
@@ -206,19 +205,12 @@ bool is_host_name(std::string_view text) {
   return true;
 }
 
-std::string verifier_key(std::string_view name, std::string_view ed25519_public_key) {
-  const std::string key = "\x01" + std::string(ed25519_public_key);
-  const Bytes32 hash = crypto::Sha256().update(name).update("\n").update(key).finish();
-  return fmt::format("{}+{}+{}", name, to_hex(view_of(hash).substr(0, 4)), to_base64(key));
-}
-
 Result<Deployment> initialise(const InitOptions& options, Clock& clock, Rng& rng) {
   if (!is_host_name(options.origin)) {
     return failure(Code::kInvalidArgument,
                    "the origin must be a bare lower-case host name, such as {}", kDefaultOrigin);
   }
-  const Time now = clock.now();
-  auto tenant = auth::make_tenant(json::Object{{"name", options.tenant}}, now, rng);
+  auto tenant = auth::make_tenant(json::Object{{"name", options.tenant}}, clock.now(), rng);
   if (!tenant) {
     return failure(Code::kInvalidArgument, "the tenant's name {}", tenant.faults.front().message);
   }
@@ -233,7 +225,7 @@ Result<Deployment> initialise(const InitOptions& options, Clock& clock, Rng& rng
                    StagingFolder::make(is_there ? (directory / ".init-").string()
                                                 : directory.string() + ".init-"));
   ASSIGN_OR_RETURN(Deployment deployment,
-                   make_deployment(staging->path(), options, *tenant, now, rng));
+                   make_deployment(staging->path(), options, *tenant, clock, rng));
   RETURN_IF_ERROR(sync_folder(staging->path()));
   RETURN_IF_ERROR(move_into(*staging, directory, is_there));
   return deployment;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// server/init.h: makes the data directory of a new deployment: store, keys, first tenant.
+// server/init.h: makes the data directory of a new deployment: store, keys, first tenant, and the
+// first entries of its log, which witness them.
 #pragma once
 #include <string>
 
@@ -10,14 +11,12 @@
 namespace avow::server {
 
 inline constexpr std::string_view kDefaultOrigin = "avow.local";
-/// Names of the private keys below the data directory, each PKCS#8 PEM with mode 0600.
-inline constexpr std::string_view kLogKeyFile = "keys/log.ed25519.pem";
-inline constexpr std::string_view kStatementKeyFile = "keys/statements.p256.pem";
 
 struct InitOptions {
   std::string data_directory;
   std::string tenant = "default";
   std::string origin = std::string(kDefaultOrigin);
+  Secret keys_passphrase = {};  ///< Encrypts the private keys; empty: they are not.
 };
 
 /// What is shown once.
@@ -36,10 +35,6 @@ struct Deployment {
 ///         kConflict         a store, or anything else, is there
 ///         kUnavailable, kResourceExhausted  it cannot be written
 Result<Deployment> initialise(const InitOptions& options, Clock& clock, Rng& rng);
-
-/// "<name>+<key id>+<base64 of 0x01 and the key>", C2SP signed-note: the id is the first 4 bytes of
-/// SHA-256(name, LF, 0x01, key).
-std::string verifier_key(std::string_view name, std::string_view ed25519_public_key);
 
 /// Whether `text` is a bare lower-case host name: labels of letters, digits and inner hyphens.
 bool is_host_name(std::string_view text);

@@ -10,6 +10,8 @@
 #include "api/route.h"
 #include "api/workflow_cache.h"
 #include "net/http_client.h"
+#include "server/deployment_log.h"
+#include "server/settings_record.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace avow::server {
@@ -38,6 +40,12 @@ bool is_for_operators(const net::Request& request) {
   return request.path() == "/metrics" || request.path().starts_with("/health/");
 }
 
+net::AddressPolicy anywhere() {
+  net::AddressPolicy policy;
+  for (const char* block : {"0.0.0.0/0", "::/0"}) policy.allow.push_back(*net::Cidr::parse(block));
+  return policy;
+}
+
 }  // namespace
 
 /// In the order of their start. Each may use those above it.
@@ -46,9 +54,14 @@ struct Server::Parts {
   SystemClock clock;
   SystemRng rng;
   std::unique_ptr<store::SqliteStore> store;
-  std::unique_ptr<net::ThreadPool> readers;  ///< May block for reading.
+  std::unique_ptr<tlog::Sequencer> sequencer;  ///< The store's hook, to its last commit.
+  std::unique_ptr<net::ThreadPool> readers;    ///< May block for reading.
   std::unique_ptr<net::ThreadPool> lanes;
   std::unique_ptr<net::CurlClient> client;
+  std::unique_ptr<net::CurlClient> witnesses;  ///< Whom the operator named: at any address.
+  std::unique_ptr<Executor> log_strand;
+  std::unique_ptr<tlog::Log> log;
+  bool is_log_started = false;
   std::unique_ptr<Executor> answers;  ///< Where answers of outside calls are read.
   std::unique_ptr<connectors::OutboundRunner> runner;
   std::unique_ptr<auth::JwtVerifier> tokens;
@@ -62,15 +75,37 @@ struct Server::Parts {
   std::unique_ptr<api::Services> services;
   std::unique_ptr<api::Services> metrics_services;  ///< The same, with /metrics open.
   std::unique_ptr<engine::Engine> engine;
+  bool is_engine_started = false;
   std::unique_ptr<net::HttpServer> http;
   std::unique_ptr<net::HttpServer> metrics_http;
 
   Result<void> start(const ServerOptions& options);
+  Result<void> start_log(const ServerOptions& options);
   Result<void> start_outbound(const Config& config);
   Result<void> start_engine(const Config& config);
   Result<void> listen(const ServerOptions& options);
   void stop(Duration grace);
 };
+
+Result<void> Server::Parts::start_log(const ServerOptions& options) {
+  const Config& config = options.config;
+  ASSIGN_OR_RETURN(sequencer, open_log(*store, options.data_directory, clock, rng,
+                                       {.signing_threads = config.signing_threads}));
+  if (!options.is_log_off) store->set_hook(*sequencer);
+  const connectors::OutboundConfig& outbound = config.connectors.outbound;
+  witnesses = std::make_unique<net::CurlClient>(
+      net::ClientOptions{
+          .policy = anywhere(), .proxy = outbound.proxy, .extra_ca_file = outbound.ca_file},
+      clock);
+  log_strand = readers->make_strand();
+  ASSIGN_OR_RETURN(log, tlog::Log::open(*store, *sequencer, watermark_path(options.data_directory),
+                                        *witnesses, *log_strand, clock, config.log_options));
+  log->ask_witnesses_at_start();
+  if (const auto why = sequencer->sealed()) {
+    log::error("the log cannot be believed, so nothing is written: {}", *why);
+  }
+  return {};
+}
 
 Result<void> Server::Parts::start_outbound(const Config& config) {
   const connectors::OutboundConfig& outbound = config.connectors.outbound;
@@ -96,6 +131,10 @@ Result<void> Server::Parts::start_engine(const Config& config) {
   }
   engine = std::make_unique<engine::Engine>(clock, rng, std::move(executors), *store, *runner,
                                             *agents, *workflows, config.engine);
+  // Where nothing can be committed no run goes on; what callers ask of runs is refused by the
+  // store.
+  if (sequencer->sealed()) return {};
+  is_engine_started = true;
   return engine->start();
 }
 
@@ -137,7 +176,12 @@ Result<void> Server::Parts::start(const ServerOptions& options) {
   store = std::move(*opened);
   readers = std::make_unique<net::ThreadPool>("reader", pool_threads(), clock);
   lanes = std::make_unique<net::ThreadPool>("lane", pool_threads(), clock);
+  RETURN_IF_ERROR(start_log(options));
   RETURN_IF_ERROR(start_outbound(config));
+  if (!sequencer->sealed() && !options.is_log_off) {
+    auto recorded = record_settings(*store, config, runner->secrets(), clock, rng);
+    if (!recorded) return recorded.error().in("record the settings");
+  }
   authenticator =
       std::make_unique<auth::Authenticator>(*store, tokens.get(), config.authentication);
   if (config.requests_per_caller) {
@@ -146,9 +190,11 @@ Result<void> Server::Parts::start(const ServerOptions& options) {
   }
   agents = std::make_unique<api::AgentDirectory>(clock, *store);
   workflows = std::make_unique<api::WorkflowCache>(*store);
+  log->start();
+  is_log_started = true;
   RETURN_IF_ERROR(start_engine(config));
   services = std::make_unique<api::Services>(
-      api::Services{clock, rng, *store, *engine, *authenticator, *runner, *agents, *workflows,
+      api::Services{clock, rng, *store, *log, *engine, *authenticator, *runner, *agents, *workflows,
                     idempotency, metrics, *readers, config.api, request_buckets.get()});
   metrics_services = std::make_unique<api::Services>(*services);
   metrics_services->options.is_metrics_open = true;
@@ -159,14 +205,16 @@ void Server::Parts::stop(Duration grace) {
   // The engine first, while HTTP still answers: a worker can bring the result of its task, who
   // waits for a run sees it end, and who wants to start one gets 503. Then nothing happens any more
   // that a waiting request could wait for.
-  if (engine) {
+  if (is_engine_started) {
     engine->stop(grace);
     log::info("stopped the engine");
   }
   if (http) http->stop(kAnswerGrace);
   if (metrics_http) metrics_http->stop(kAnswerGrace);
+  if (is_log_started) log->stop();
   if (runner) runner->stop();
   if (client) client->stop();
+  if (witnesses) witnesses->stop();
   if (lanes) lanes->stop();
   if (readers) readers->stop();
   if (store) store->stop();

@@ -16,15 +16,19 @@ struct ServerOptions {
   /// Without TLS only loopback addresses are listened on, since keys would cross the network in the
   /// clear; this says that somebody else (a proxy) sees to it.
   bool is_insecure_http_allowed = false;
+  /// Runs leave no statements and get no receipts. Only to measure what proofs cost, over a
+  /// directory that is thrown away: a log with gaps is worth nothing.
+  bool is_log_off = false;
 };
 
 class Server {
  public:
-  /// Opens the store, resumes what is not finished, and listens.
+  /// Opens the store and its log, resumes what is not finished, and listens. If the log cannot be
+  /// believed (Sequencer::sealed()), nothing is resumed and nothing written; reads are answered.
   /// Errors: kInvalidArgument  a setting, or an address that is not loopback without TLS
   ///         kNotFound         no store is there
   ///         kConflict         another process has it open
-  ///         and those of SqliteStore::open and HttpServer::start
+  ///         and those of SqliteStore::open, open_keys, Log::open and HttpServer::start
   static Result<std::unique_ptr<Server>> start(const ServerOptions& options);
   /// CHECKs that stop() was called.
   ~Server();

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// cli/log_export.h: copies a log into a folder of static files (C2SP tlog-tiles) that any web
+// server can serve. One thread.
+#pragma once
+#include <string>
+
+#include "cli/log_audit.h"
+
+namespace avow::cli {
+
+struct LogExport {
+  merkle::Checkpoint checkpoint;
+  std::uint64_t written = 0;  ///< Files.
+  std::uint64_t kept = 0;     ///< Full tiles and bundles that were there already.
+};
+
+/// Copies every tile and bundle of the tree of the log's checkpoint into `folder`, which is made if
+/// it is missing, and the checkpoint last. Each file appears whole under its name or not at all;
+/// what is full and there is not read again, so an export that was broken off goes on. It believes
+/// what it copies: `avow log audit FOLDER` is for that. Errors: kCorruption   no checkpoint, or a
+/// file of another length than its name says
+///         kConflict     the folder holds another log, or a longer one
+///         kUnavailable, kResourceExhausted  it cannot be written; and those of `read`
+Result<LogExport> export_log(const ReadLogFile& read, const std::string& folder);
+
+}  // namespace avow::cli
