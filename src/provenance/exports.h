@@ -38,8 +38,8 @@ using LogSigner = std::function<std::string(std::string_view bytes)>;
 /// A COSE receipt (RFC 9942; before: draft-ietf-cose-merkle-tree-proofs) in deterministic CBOR: a
 /// COSE_Sign1 over the checkpoint's root, detached, with the entry's path; `issuer`, the log's
 /// origin, and the receipt's id are its CWT claims. `sign` vouches for the checkpoint's root: to be
-/// called only for a receipt that this log made itself. What it is given begins with 0x84, so no
-/// such signature can pass for one over a checkpoint or a statement.
+/// called only for a receipt that this log made itself. What it is given begins with 0x84, as
+/// no UTF-8 text does, so that no such signature can pass for one over a checkpoint or a statement.
 Result<std::string> cose_receipt(const Receipt& receipt, std::string_view issuer,
                                  const LogSigner& sign);
 
