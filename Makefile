@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What one does with this tree. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick check bench format
+.PHONY: help run build test test-interop test-quick check bench format
 
 JOBS ?= $(shell nproc)
 
@@ -19,6 +19,9 @@ build: build/release/build.ninja ## the release and its tests, in build/release
 
 test: ## everything that must hold: checks, all tests, sanitizers (under 15 minutes)
 	@scripts/test
+
+test-interop: build ## logs and receipts, given to tools of others (fetches them; docs/interop.md)
+	@scripts/test-interop build/release/avow
 
 test-quick: build ## the tests of the release alone
 	@ctest --test-dir build/release -j$(JOBS) --output-on-failure

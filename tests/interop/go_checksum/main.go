@@ -221,12 +221,21 @@ func flipped(data []byte, at int) []byte {
 
 // refuseAltered changes the checkpoint, the tiles, an entry and a proof, and counts the refusals.
 func (l *log) refuseAltered(checkpoint []byte, tree tlog.Tree) (refused int, err error) {
-	// Every byte of the text, and the beginning of the first signature, which is the log's: what
-	// follows below it is of keys that this program does not know, and says nothing.
-	end := bytes.Index(checkpoint, []byte("\n\n")) + 2 + len("— ") + len(l.origin) + 40
-	for i := 0; i < end; i++ {
+	text := bytes.Index(checkpoint, []byte("\n\n")) + 2
+	for i := 0; i < text; i++ {
 		if _, err := l.open(flipped(checkpoint, i)); err == nil {
 			return refused, fmt.Errorf("the checkpoint is accepted with byte %d altered", i)
+		}
+		refused++
+	}
+	// The beginning of all signatures at once: those of unknown keys say nothing either way.
+	for i := 0; i < 40; i++ {
+		altered := checkpoint
+		for at := text; at < len(checkpoint); at += 1 + bytes.IndexByte(checkpoint[at:], '\n') {
+			altered = flipped(altered, bytes.LastIndexByte(checkpoint[:at+bytes.IndexByte(checkpoint[at:], '\n')], ' ')+1+i)
+		}
+		if _, err := l.open(altered); err == nil {
+			return refused, fmt.Errorf("the checkpoint is accepted with byte %d of its signatures altered", i)
 		}
 		refused++
 	}

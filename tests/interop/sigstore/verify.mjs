@@ -60,12 +60,15 @@ const alterations = {
     lines[1] += '0';
     entry.inclusionProof.checkpoint.envelope = lines.join('\n');
   }),
+  // Of both log keys, while one follows the other: either is enough.
   'checkpoint signature': altered((b, entry) => {
-    const lines = entry.inclusionProof.checkpoint.envelope.split('\n');
-    const [dash, name, signature] = lines[4].split(' ');
-    const bytes = Buffer.from(signature, 'base64');
-    bytes[bytes.length - 1] ^= 1;
-    lines[4] = [dash, name, bytes.toString('base64')].join(' ');
+    const lines = entry.inclusionProof.checkpoint.envelope.split('\n').map((line) => {
+      if (!line.startsWith('— ')) return line;
+      const [dash, name, signature] = line.split(' ');
+      const bytes = Buffer.from(signature, 'base64');
+      bytes[bytes.length - 1] ^= 1;
+      return [dash, name, bytes.toString('base64')].join(' ');
+    });
     entry.inclusionProof.checkpoint.envelope = lines.join('\n');
   }),
 };
