@@ -103,7 +103,11 @@ json::Value bare_step(const json::Value& step) {
   const std::string type = step.string_or("type");
   json::Object config;
   if (type == "decision") config.set("cases", json::Array());
-  if (type == "guardrail_check") config.set("rules", json::Array());
+  if (type == "guardrail_check") {
+    const json::Value any =
+        json::Object{{"id", "erased"}, {"type", "pii"}, {"kinds", json::Array{"email"}}};
+    config.set("rules", json::Array{any});  // none is no rule list
+  }
   out.set("config", std::move(config));
   return out;
 }

@@ -159,7 +159,7 @@ std::vector<Operation> proof_operations() {
         {200, "Text", "text/plain"},
         {200, "AnyObject", "application/vnd.dev.sigstore.bundle.v0.3+json"},
         {200, "Text", "application/cose"}},
-       {409},
+       {409, 413},
        {"format", "witnessed", "reveal"}},
       {"getBundle",
        kReceipts,

@@ -92,6 +92,7 @@ Result<Asked> read_query(const Call& call) {
 
 /// Of a receipt that could not be made: what the log will soon have is 409, save where it stands.
 Problem no_receipt(Services& services, const Error& error) {
+  if (error.code == Code::kResourceExhausted) return problem(413, error.message);
   if (error.code != Code::kUnavailable || services.log.fault()) return problem_of(error);
   Problem out = problem(409, error.message);
   out.headers.set("Retry-After", "1");
