@@ -89,10 +89,15 @@ TEST_P(FuzzCorpus, HoldsForMutantsOfEveryFile) {
   EXPECT_GT(round, 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FuzzCorpus,
-                         ::testing::Values(Target{"json", fuzz_json}, Target{"cel", fuzz_cel},
-                                           Target{"definition", fuzz_definition}),
-                         [](const auto& target) { return std::string(target.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    All, FuzzCorpus,
+    ::testing::Values(Target{"json", fuzz_json}, Target{"cel", fuzz_cel},
+                      Target{"definition", fuzz_definition}, Target{"receipt", fuzz_receipt},
+                      Target{"statement", fuzz_statement}, Target{"entry", fuzz_entry},
+                      Target{"note", fuzz_note}, Target{"checkpoint", fuzz_checkpoint},
+                      Target{"tlog_proof", fuzz_tlog_proof}, Target{"policy", fuzz_policy},
+                      Target{"tile", fuzz_tile}),
+    [](const auto& target) { return std::string(target.param.name); });
 
 }  // namespace
 }  // namespace avow::fuzz
