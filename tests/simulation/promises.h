@@ -167,10 +167,11 @@ inline void no_call_leaves_without_a_trace(const std::vector<MadeCall>& calls,
     EXPECT_TRUE(traced.contains({call->id.step, call->id.number})) << call->id.key();
 }
 
-inline void every_promise_holds(testing::EngineWorld& world, RunId run) {
+/// `events`: those of the run's journal.
+inline void every_promise_holds(testing::EngineWorld& world, RunId run,
+                                const std::vector<Event>& events) {
   const History history = world.history(run);
   const RunState& state = history.machine.state();
-  const auto events = world.events(run);
   EXPECT_EQ(world.store.get_run(run)->status, state.status) << "the row and the journal differ";
   ends_once(events);
   seq_and_time_never_go_back(events);

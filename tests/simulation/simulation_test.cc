@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "crypto/sha256.h"
+#include "log_promises.h"
 #include "promises.h"
 #include "random_plans.h"
 
@@ -131,13 +132,56 @@ void live_until_the_kill(EngineWorld& world, SeededRng& chance,
   }
 }
 
+/// What the log was told from the first moment on: nothing of it is ever taken back.
+void the_log_is_sound(EngineWorld& world, const std::vector<EngineWorld::Started>& runs) {
+  for (const ToldRun& run : told_runs(world, runs)) {
+    EXPECT_EQ(a_finished_run_has_one_proof(run), std::nullopt) << run.row.id.ulid();
+    EXPECT_EQ(statements_only_grow(run), std::nullopt) << run.row.id.ulid();
+  }
+  const auto log = world.log();
+  EXPECT_EQ(every_tenant_has_one_chain(log), std::nullopt);
+  if (const auto head = world.store.newest_log_head()) {
+    EXPECT_EQ(the_head_is_the_tree(*head, log), std::nullopt);
+  }
+}
+
+/// Where no fault delays a commit.
+void no_old_run_is_unstated(EngineWorld& world, const std::vector<EngineWorld::Started>& runs) {
+  world.scheduler.run_due();
+  for (const auto& run : runs) {
+    const auto row = world.store.get_run(run.id);
+    if (!row) continue;
+    const bool is_stated = world.store.find_statement(run.id.value).has_value();
+    EXPECT_EQ(a_run_of_a_second_is_stated(*row, is_stated, world.scheduler.now()), std::nullopt)
+        << run.id.ulid();
+  }
+}
+
+/// Where a call leaves a process that is not the first.
+void what_is_in_doubt_is_stated(EngineWorld& world, RunId run) {
+  const auto newest = world.store.find_statement(run.value);
+  const auto statement = newest ? provenance::decode_statement(newest->statement) : newest.error();
+  const auto journal = world.store.read_journal(run, 0, store::kSeqMax);
+  ASSERT_TRUE(journal);
+  EXPECT_EQ(doubt_is_stated(events_in(*journal), statement ? statement->events : 0), std::nullopt)
+      << run.ulid();
+}
+
 void simulate(std::uint64_t seed) {
   HostileWorld outside(seed * 7 + 1);
-  EngineWorld world([&outside](const Call& call) { return outside.answer(call); }, seed,
-                    {.steps_in_flight_per_tenant_max = 1 + static_cast<std::size_t>(seed % 5),
-                     .steps_in_flight_max = 1 + static_cast<std::size_t>(seed % 8)});
+  EngineWorld* its = nullptr;
+  EngineWorld world(
+      [&](const Call& call) {
+        if (!its->made_before.empty()) what_is_in_doubt_is_stated(*its, call.id.run);
+        return outside.answer(call);
+      },
+      seed,
+      {.steps_in_flight_per_tenant_max = 1 + static_cast<std::size_t>(seed % 5),
+       .steps_in_flight_max = 1 + static_cast<std::size_t>(seed % 8)});
+  its = &world;
   SeededRng chance(seed * 13 + 5);
-  if (seed % 2 == 0) {
+  const bool has_faults = seed % 2 == 0;
+  if (has_faults) {
     world.faults.script = [&outside](const store::Commit&) { return outside.commit(); };
     world.faults.is_read_refused = [&outside] { return outside.refuses_read(); };
   }
@@ -145,6 +189,7 @@ void simulate(std::uint64_t seed) {
   for (int i = 0; i < 5; ++i) runs.push_back(start_one(world, chance));
   for (std::uint64_t kills = chance.below(6); kills > 0; --kills) {
     live_until_the_kill(world, chance, runs);
+    if (!has_faults) no_old_run_is_unstated(world, runs);
     world.crash_and_restart();
   }
   live_until_the_kill(world, chance, runs);
@@ -152,7 +197,10 @@ void simulate(std::uint64_t seed) {
   for (int i = 0; i < 400; ++i) {
     work_for_a_while(world);
     world.scheduler.run_for(std::chrono::seconds(2));
+    // What the last fault delayed has come by then.
+    if (i > 0 && i < 20) no_old_run_is_unstated(world, runs);
   }
+  the_log_is_sound(world, runs);
   for (const auto& run : runs) {
     if (!world.store.get_run(run.id)) {
       EXPECT_FALSE(run.is_acknowledged()) << "an acknowledged run is lost";
@@ -162,7 +210,7 @@ void simulate(std::uint64_t seed) {
     ASSERT_TRUE(is_run_end(events.back().type))
         << run.id.ulid() << " did not end; last event " << events.back().type;
     for (const Event& event : events) seen().insert(event.type);
-    every_promise_holds(world, run.id);
+    every_promise_holds(world, run.id, events);
   }
   EXPECT_EQ(world.engine->figures().tasks, 0U) << "a task outlived its run";
   EXPECT_EQ(world.engine->figures().calls_in_flight, 0U) << "a slot leaked";
