@@ -164,6 +164,7 @@ TEST(Head, HasTheTilesAndTheEdgeOfALargeTree) {
   for (const auto& [place, bytes] : tiles) {
     const std::size_t width = place.first == 0 ? 1 : 256;
     std::vector<merkle::Hash> hashes;
+    hashes.reserve(256);
     for (std::size_t i = 0; i < 256; ++i) {
       hashes.push_back(merkle::oracle::root(all.subspan((place.second * 256 + i) * width, width)));
     }

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// A PKCS#8 key in PEM has some hundred bytes.
-constexpr std::size_t kKeyFileBytesMax = 64 * 1024;
+constexpr std::size_t kKeyFileBytesMax = std::size_t{64} * 1024;
 
 Error system_failure(std::string_view what, const fs::path& path, int number) {
   const Code code = number == ENOSPC || number == EDQUOT ? Code::kResourceExhausted

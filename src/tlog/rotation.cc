@@ -160,7 +160,8 @@ Result<void> commit_and_settle(store::Store& store, Sequencer& sequencer,
   std::promise<Result<void>> answer;
   store::Commit commit;
   commit.statements.push_back(std::move(statement));
-  store.commit(std::move(commit), [&answer](Result<void> done) { answer.set_value(done); });
+  store.commit(std::move(commit),
+               [&answer](Result<void> done) { answer.set_value(std::move(done)); });
   auto outcome = answer.get_future().get();
   // Also after a failure: whether it was written the store knows best.
   auto settled = finish_rotation(store, folder, passphrase);

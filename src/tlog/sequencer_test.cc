@@ -224,6 +224,7 @@ TEST(Sequencer, IsReadWhileManyCommit) {
     }
   });
   std::vector<std::thread> writers;
+  writers.reserve(kThreads);
   for (std::uint64_t t = 0; t < kThreads; ++t) {
     writers.emplace_back([&, t] {
       for (std::uint64_t i = 0; i < kEach; ++i) {
