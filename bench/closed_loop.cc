@@ -55,7 +55,8 @@ Result<ClosedLoop> ClosedLoop::connect(std::uint16_t port, std::size_t count) {
   if (loop.epoll_ < 0) return system_error("epoll_create1");
   for (std::size_t i = 0; i < count; ++i) {
     ASSIGN_OR_RETURN(const int socket, connect_to(port));
-    loop.clients_.push_back({.socket = socket, .received = {}, .sent_at = {}});
+    loop.clients_.push_back(
+        {.socket = socket, .received = {}, .sent_at = {}, .is_following = false});
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = i;
@@ -76,7 +77,6 @@ ClosedLoop::~ClosedLoop() {
 }
 
 Result<void> ClosedLoop::send(Client& client, std::string_view request) {
-  client.sent_at = std::chrono::steady_clock::now();
   // A request is small and the one before it is answered: the socket's buffer takes it whole.
   const ssize_t sent = ::send(client.socket, request.data(), request.size(), MSG_NOSIGNAL);
   if (sent < 0) return system_error("send");
@@ -106,10 +106,14 @@ Result<int> ClosedLoop::wait_ready() {
 }
 
 Result<LoopResult> ClosedLoop::run(std::string_view request, std::chrono::nanoseconds duration,
-                                   const std::function<bool(const HttpMessage&)>& is_good) {
+                                   const std::function<bool(const HttpMessage&)>& is_good,
+                                   const std::function<std::string(const HttpMessage&)>& follow) {
   LoopResult result;
   const Instant began = std::chrono::steady_clock::now();
-  for (Client& client : clients_) RETURN_IF_ERROR(send(client, request));
+  for (Client& client : clients_) {
+    client.sent_at = std::chrono::steady_clock::now();
+    RETURN_IF_ERROR(send(client, request));
+  }
   for (std::size_t waiting = clients_.size(); waiting > 0;) {
     ASSIGN_OR_RETURN([[maybe_unused]] const int count, wait_ready());
     for (const std::size_t i : ready_) {
@@ -117,10 +121,17 @@ Result<LoopResult> ClosedLoop::run(std::string_view request, std::chrono::nanose
       RETURN_IF_ERROR(receive(client));
       const auto message = first_message(client.received);
       if (!message) continue;
+      if (!is_good(*message)) return bad_answer(*message);
+      client.is_following = follow && !client.is_following;
+      const std::string next = client.is_following ? follow(*message) : std::string();
+      client.received.erase(0, message->bytes);
+      if (client.is_following) {
+        RETURN_IF_ERROR(send(client, next));
+        continue;
+      }
       const Instant now = std::chrono::steady_clock::now();
       result.latencies.push_back(now - client.sent_at);
-      if (!is_good(*message)) return bad_answer(*message);
-      client.received.erase(0, message->bytes);
+      client.sent_at = now;
       if (now - began < duration) {
         RETURN_IF_ERROR(send(client, request));
       } else {

@@ -29,10 +29,13 @@ class ClosedLoop {
   ~ClosedLoop();
 
   /// Every client sends `request` again and again until `duration` is over, then waits for its last
-  /// answer. `is_good` judges each. Errors: kInternal (a bad answer, its start in the message),
-  /// kUnavailable (a connection that was closed), kDeadlineExceeded (no answer to anybody in 30 s)
+  /// answer. `is_good` judges each. With `follow`, each good answer is followed by the request that
+  /// it gives, and the two count as one: until the second is answered. Errors: kInternal (a bad
+  /// answer, its start in the message), kUnavailable (a connection that was closed),
+  /// kDeadlineExceeded (no answer to anybody in 30 s)
   Result<LoopResult> run(std::string_view request, std::chrono::nanoseconds duration,
-                         const std::function<bool(const HttpMessage&)>& is_good);
+                         const std::function<bool(const HttpMessage&)>& is_good,
+                         const std::function<std::string(const HttpMessage&)>& follow = {});
 
   /// One request on the first connection; the body of its answer. Errors: as of run()
   Result<std::string> ask(std::string_view request);
@@ -42,7 +45,8 @@ class ClosedLoop {
   struct Client {
     int socket = -1;
     std::string received;
-    Instant sent_at;
+    Instant sent_at;  ///< Of the first of two requests.
+    bool is_following = false;
   };
 
   ClosedLoop() = default;

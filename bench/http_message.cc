@@ -56,6 +56,18 @@ std::string post(const HttpRequest& request) {
   return out.append("\r\n").append(request.body);
 }
 
+std::string get(std::string_view path, std::string_view api_key) {
+  return fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {}\r\n\r\n", path, api_key);
+}
+
+std::string_view first_string(std::string_view body, std::string_view name) {
+  const std::string member = fmt::format("\"{}\":\"", name);
+  const std::size_t at = body.find(member);
+  if (at == std::string_view::npos) return {};
+  body.remove_prefix(at + member.size());
+  return body.substr(0, body.find('"'));
+}
+
 bool is_completed(std::string_view body) {
   constexpr std::string_view kMember = "\"status\":";
   constexpr std::string_view kValue = "\"completed\"";

@@ -28,6 +28,12 @@ struct HttpRequest {
 /// The bytes of a POST.
 std::string post(const HttpRequest& request);
 
+/// The bytes of a GET.
+std::string get(std::string_view path, std::string_view api_key);
+
+/// The value of the first member `name` that is a string without escapes; empty if there is none.
+std::string_view first_string(std::string_view body, std::string_view name);
+
 /// Whether the JSON object `body` has the member "status": "completed" at its top. Stops there.
 bool is_completed(std::string_view body);
 

@@ -42,6 +42,11 @@ void declare(CLI::App& app, Options& options) {
       ->check(CLI::Range(0.1, 600.0));
   app.add_option("--repeats", options.load.repeats, "Repeats; medians are shown [3]")
       ->check(CLI::Range(1, 99));
+  app.add_option("--serve", options.load.serve,
+                 "The program that serves, if another one: avow_without_log [the same]")
+      ->check(CLI::ExistingFile);
+  app.add_flag("--receipts", options.load.with_receipts,
+               "A run counts until its receipt is in the client's hand");
   app.add_option("--directory", options.load.directory,
                  "Where data directories are made: the disk that is measured [the temporary one]")
       ->check(CLI::ExistingDirectory);

@@ -8,7 +8,9 @@
 #include "json/parse.h"
 #include "json/write.h"
 #include "provenance/content.h"
+#include "provenance/draft.h"
 #include "provenance/event.h"
+#include "provenance/log_for_tests.h"
 #include "testing/engine_world.h"
 #include "workflow/definition.h"
 #include "workflow/plan.h"
@@ -66,6 +68,49 @@ void event_decode(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(provenance::decode(bytes));
 }
 BENCHMARK(event_decode);
+
+void statement_is_signed(benchmark::State& state) {
+  const auto key = crypto::P256PrivateKey::generate();
+  const std::string statement(600, 'x');
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(provenance::encode(provenance::make_entry(statement, key)));
+  }
+}
+BENCHMARK(statement_is_signed);
+
+void statement_is_drafted_and_numbered(benchmark::State& state) {
+  const provenance::Statement statement = provenance::TestRun().statement();
+  for (auto _ : state) {
+    const provenance::Draft draft(statement);
+    benchmark::DoNotOptimize(draft.numbered(7, Bytes32{1}));
+  }
+}
+BENCHMARK(statement_is_drafted_and_numbered);
+
+void checkpoint_is_signed(benchmark::State& state) {
+  const auto key = crypto::Ed25519PrivateKey::from_seed(Bytes32{1});
+  const std::string text =
+      "log.example.com\n123456\nqINS1GRFhWHwdkUeqLEoP4yEMkTBBzxBkGwGQlVlVcs=\n";
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(merkle::sign_note(text, "log.example.com", key));
+  }
+}
+BENCHMARK(checkpoint_is_signed);
+
+/// A run's receipt in a log of 1 000 entries, three witnesses' cosignatures among what is checked.
+void receipt_is_verified(benchmark::State& state) {
+  provenance::TestLog log;
+  const auto index = log.add(provenance::encode(provenance::TestRun().statement()));
+  while (log.entries.size() < 1'000) log.add("filler " + std::to_string(log.entries.size()));
+  const std::string file = provenance::encode(log.receipt(index));
+  const provenance::Trust trust = log.policy(2);
+  for (auto _ : state) {
+    const auto found = provenance::verify(file, trust);
+    CHECK(found.verdict == provenance::Verdict::kValid);
+  }
+  state.counters["bytes"] = static_cast<double>(file.size());
+}
+BENCHMARK(receipt_is_verified);
 
 class DocumentAsInput : public cel::Environment {
  public:

@@ -107,6 +107,10 @@ bool is_completed_run(const HttpMessage& message) {
   return message.status == 200 && is_completed(message.body);
 }
 
+bool is_receipt(const HttpMessage& message) {
+  return message.status == 200 && message.body.find("\"checkpoint\":") != std::string_view::npos;
+}
+
 struct Repeat {
   LoopResult loop;
   Usage before;
@@ -124,15 +128,24 @@ struct Repeat {
 
 Result<Repeat> measure_once(ClosedLoop& loop, const std::string& request,
                             const ServerProcess& server, const std::filesystem::path& folder,
-                            Seconds duration) {
+                            bool with_receipts, Seconds duration) {
   Repeat repeat;
   ASSIGN_OR_RETURN(repeat.fdatasync, median_fdatasync(folder));
   ASSIGN_OR_RETURN(repeat.before, server.usage());
   const double cpu_before = own_cpu_us();
   const Seconds machine_before = machine_cpu();
-  ASSIGN_OR_RETURN(repeat.loop,
-                   loop.run(request, std::chrono::duration_cast<std::chrono::nanoseconds>(duration),
-                            is_completed_run));
+  const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(duration);
+  if (with_receipts) {
+    const auto is_good = [](const HttpMessage& message) {
+      return is_completed_run(message) || is_receipt(message);
+    };
+    const auto receipt_of = [&server](const HttpMessage& run) {
+      return get(fmt::format("/v1/receipts/{}", first_string(run.body, "id")), server.api_key());
+    };
+    ASSIGN_OR_RETURN(repeat.loop, loop.run(request, nanoseconds, is_good, receipt_of));
+  } else {
+    ASSIGN_OR_RETURN(repeat.loop, loop.run(request, nanoseconds, is_completed_run));
+  }
   repeat.client_cpu_us = own_cpu_us() - cpu_before;
   repeat.machine_cpu = machine_cpu() - machine_before;
   ASSIGN_OR_RETURN(repeat.after, server.usage());
@@ -191,7 +204,8 @@ std::string_view kind_name(StepKind kind) {
 Result<Figures> measure(const Scenario& scenario, const LoadOptions& options) {
   ASSIGN_OR_RETURN(const auto folder, Folder::create(options.directory));
   ASSIGN_OR_RETURN(const auto stub, Stub::start());
-  ASSIGN_OR_RETURN(const auto server, ServerProcess::start(options.avow, folder->path()));
+  ASSIGN_OR_RETURN(const auto server,
+                   ServerProcess::start(options.avow, options.serve, folder->path()));
   fmt::print(stderr, "{} {} steps, {} clients: server is process {}\n", kind_name(scenario.kind),
              scenario.steps, scenario.clients, server->pid());
   ASSIGN_OR_RETURN(ClosedLoop loop, ClosedLoop::connect(server->port(), scenario.clients));
@@ -203,7 +217,7 @@ Result<Figures> measure(const Scenario& scenario, const LoadOptions& options) {
                                     .prefer = "wait=20",
                                     .body = R"({"input":{"q":"hello","n":1}})"});
   const auto once = [&](Seconds duration) {
-    return measure_once(loop, request, *server, folder->path(), duration);
+    return measure_once(loop, request, *server, folder->path(), options.with_receipts, duration);
   };
   RETURN_IF_ERROR(once(options.warm_up));
   std::vector<Repeat> repeats;

@@ -27,6 +27,8 @@ struct Scenario {
 
 struct LoadOptions {
   std::filesystem::path avow;       ///< The program.
+  std::filesystem::path serve;      ///< What serves, where it is another program.
+  bool with_receipts = false;       ///< Each run counts until its receipt is in the client's hand.
   std::filesystem::path directory;  ///< Data directories are made here: its disk is measured.
   std::chrono::duration<double> warm_up{0.5};
   std::chrono::duration<double> duration{2};  ///< Of each repeat.

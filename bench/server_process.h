@@ -38,9 +38,11 @@ struct Usage {
 
 class ServerProcess {
  public:
-  /// Runs `avow init` and `avow serve` with a data directory in `folder`, calls to 127.0.0.0/8
-  /// allowed. It ends with this process, whatever happens. Errors: kUnavailable
+  /// Runs `avow init` and `avow serve` (of the program `serve`, unless that is empty) with a data
+  /// directory in `folder`, calls to 127.0.0.0/8 allowed. It ends with this process, whatever
+  /// happens. Errors: kUnavailable
   static Result<std::unique_ptr<ServerProcess>> start(const std::filesystem::path& avow,
+                                                      const std::filesystem::path& serve,
                                                       const std::filesystem::path& folder);
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
