@@ -117,7 +117,7 @@ class ApiWorld {
         strand_(pool.make_strand()),
         store(*strand_),
         client_({}, clock),
-        sequencer_(made(tlog::Sequencer::open(store, log_keys(), clock, rng))),
+        sequencer(made(tlog::Sequencer::open(store, log_keys(), clock, rng))),
         log_(opened_log()),
         runner_(made(connectors::OutboundRunner::create(std::move(options.connectors), client_,
                                                         *strand_for_runner_, clock))),
@@ -258,7 +258,11 @@ class ApiWorld {
  private:
   net::CurlClient client_;
   WatermarkFolder folder_;
-  std::unique_ptr<tlog::Sequencer> sequencer_;
+
+ public:
+  std::unique_ptr<tlog::Sequencer> sequencer;
+
+ private:
   std::unique_ptr<Executor> strand_for_log_ = pool.make_strand();
   std::unique_ptr<tlog::Log> log_;
   std::unique_ptr<connectors::OutboundRunner> runner_;
@@ -291,9 +295,9 @@ class ApiWorld {
   }
 
   std::unique_ptr<tlog::Log> opened_log() {
-    store.set_hook(*sequencer_);
+    store.set_hook(*sequencer);
     return made(
-        tlog::Log::open(store, *sequencer_, folder_.file(), client_, *strand_for_log_, clock, {}));
+        tlog::Log::open(store, *sequencer, folder_.file(), client_, *strand_for_log_, clock, {}));
   }
 
   std::vector<engine::Engine::LaneExecutors> lanes() {

@@ -60,6 +60,22 @@ void write_store(const store::Store::Figures& figures, std::string& out) {
          figures.queue_bytes);
 }
 
+void write_log(const tlog::Log::Figures& figures, std::string& out) {
+  single(out, "avow_log_entries", "gauge", "Entries of the log.", figures.size);
+  single(out, "avow_log_published_entries", "gauge", "Entries of the checkpoint that is out.",
+         figures.published_size);
+  single(out, "avow_log_witnessed_entries", "gauge", "Entries of the newest witnessed checkpoint.",
+         figures.witnessed_size);
+  single(out, "avow_log_witness_rounds_total", "counter", "Times that the witnesses were asked.",
+         figures.witness_rounds);
+  single(out, "avow_log_witness_failures_total", "counter",
+         "Answers of witnesses that were no cosignature.", figures.witness_failures);
+  single(out, "avow_log_alarmed", "gauge", "1: a witness says that the log forked.",
+         figures.is_alarmed ? 1 : 0);
+  single(out, "avow_log_sealed", "gauge", "1: nothing is signed or written any more.",
+         figures.is_sealed ? 1 : 0);
+}
+
 std::uint64_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
   std::uint64_t pages_in_all = 0;
@@ -117,6 +133,7 @@ std::string Metrics::text(Services& services) {
   write_requests(out);
   write_engine(services.engine.figures(), out);
   write_store(services.store.figures(), out);
+  write_log(services.log.figures(), out);
   single(out, "process_resident_memory_bytes", "gauge", "Memory in use.", resident_bytes());
   single(out, "process_cpu_seconds_total", "counter", "CPU time used.", cpu_seconds());
   return out;

@@ -356,6 +356,25 @@ TEST_F(PublicLog, RefusesWithTheSameOpennessAndNothingToKeep) {
   EXPECT_EQ(header(refused, "Access-Control-Allow-Origin"), "*");
 }
 
+TEST_F(PublicLog, ThatIsSealedAnswersWhatItCanAndSaysWhyNotTheRest) {
+  const json::Value ended = run();
+  world_.sequencer->seal("log.watermark is larger than the log");
+  const auto checkpoint = read("/log/checkpoint");
+  EXPECT_EQ(checkpoint.status, 503);
+  EXPECT_NE(checkpoint.body.find("log.watermark is larger"), std::string::npos);
+  EXPECT_EQ(read("/log/keys").status, 200);
+  EXPECT_EQ(world_.send("GET", "/v1/orchestrations/" + ended.string_or("id")).status, 200);
+  const std::string path = "/v1/receipts/" + ended.string_or("receipt_id");
+  EXPECT_EQ(verdict_of(world_.send("GET", path).body), Verdict::kValid) << last_detail_;
+  EXPECT_EQ(world_.send("GET", path + "?format=cose").status, 503) << "it would be signed now";
+  const auto write = world_.send("POST", "/v1/agents", "{}");
+  EXPECT_EQ(write.status, 503);
+  EXPECT_NE(header(write, "Retry-After"), "");
+  const auto ready = world_.send("GET", "/health/ready");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(ApiWorld::body(ready).find("details")->string_or("part"), "log");
+}
+
 // ----------------------------------------------------------------------------------------- audit
 
 class Audit : public Proofs {

@@ -26,7 +26,9 @@ std::vector<std::string_view> segments_of(std::string_view path) {
 std::optional<int> literal_segments(std::string_view pattern, std::string_view path) {
   const auto wanted = segments_of(pattern);
   const auto given = segments_of(path);
-  if (wanted.size() != given.size()) return {};
+  // {path} is the one parameter that takes several segments.
+  const bool has_rest = wanted.back() == "{path}";
+  if (has_rest ? given.size() < wanted.size() : given.size() != wanted.size()) return {};
   int literal = 0;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const bool is_open = wanted[i].starts_with('{');
@@ -107,7 +109,7 @@ std::string Contract::fault_of(std::string_view method, std::string_view target,
   if (content == nullptr) return reply.body.empty() ? "" : "a body where none is documented";
   const json::Value* const media = content->find(media_of(reply));
   if (media == nullptr) return fmt::format("{} {}: undocumented media type", id, status);
-  const bool is_json = media_of(reply) == "application/json";
+  const bool is_json = media_of(reply).ends_with("json");
   std::string fault;
   if (is_json && !json::parse(reply.body, {.depth_max = 256, .bytes_max = std::size_t{16} << 20})) {
     fault = "the body is no JSON\n";

@@ -134,6 +134,18 @@ TEST_F(OpenApi, EveryAnswerThatIsDocumentedIsGiven) {
   all_.expect(200, all_.get(second_target + "/contents/1/input"));
   all_.expect(200, all_.post(second_target + "/cancel"));
   all_.expect(200, all_.post("/v1/workflows/" + workflow + "/archive"));
+  // Proofs.
+  const std::string receipt = "/v1/receipts/" + second.string_or("id");
+  const auto file = all_.get(receipt);
+  all_.expect(200, file);
+  all_.expect(200, all_.get(receipt + "/bundle"));
+  all_.expect(200, all_.post("/v1/receipts/verify", file.json()));
+  all_.expect(200, all_.get(second_target + "/receipts"));
+  all_.expect(200, all_.post(second_target + "/erase", R"({"reason": "why"})"_json));
+  all_.expect(200, all_.get("/v1/audit?type=all"));
+  for (const char* const open : {"/log/checkpoint", "/log/keys", "/log/tile/0/000.p/1"}) {
+    EXPECT_EQ(all_.get(open).status, 200) << open;
+  }
   // The rest.
   all_.expect(
       201, all_.post("/v1/tools", json::Object{{"name", "ping"},
