@@ -30,9 +30,11 @@ json::Value Stated::to_json() const {
 
 std::optional<Time> statement_due(const RunState& state, Time created_at, const Stated& newest) {
   if (state.seq == newest.seq) return std::nullopt;
-  if (is_terminal(state.status)) return state.time;
+  // Not a time of the run's own: those may lie ahead of a clock that was set back.
+  constexpr Time kAtOnce = Time::min();
+  if (is_terminal(state.status)) return kAtOnce;
   if (newest.seq == 0) return created_at + kOpenAfter;
-  return state.seq - newest.seq >= kProgressEvents ? state.time : newest.at + kProgressAfter;
+  return state.seq - newest.seq >= kProgressEvents ? kAtOnce : newest.at + kProgressAfter;
 }
 
 provenance::Statement run_statement(const Machine& machine, const store::RunRow& row,

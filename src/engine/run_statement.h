@@ -24,7 +24,8 @@ struct Stated {
 };
 
 /// From when on a run that stands like this must not be without a newer statement; none: the newest
-/// covers every event. A commit that ends a run, or with which it leaves memory, states it at once.
+/// covers every event; Time::min(): at once. A commit that ends a run, or with which it leaves
+/// memory, states it at once.
 std::optional<Time> statement_due(const RunState& state, Time created_at, const Stated& newest);
 
 /// The statement that covers every event of `machine`: run.finished when it has ended, else
