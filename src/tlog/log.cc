@@ -60,13 +60,13 @@ std::string with_way_on(std::string why) {
 }  // namespace
 
 struct Log::Impl : std::enable_shared_from_this<Impl> {
-  Impl(store::Store& store_, Sequencer& sequencer_, net::HttpClient& client, Executor& strand_,
-       Clock& clock_, LogOptions options_)
-      : store(store_),
-        sequencer(sequencer_),
-        strand(strand_),
-        clock(clock_),
-        options(std::move(options_)) {
+  Impl(store::Store& its_store, Sequencer& its_sequencer, net::HttpClient& client,
+       Executor& its_strand, Clock& its_clock, LogOptions its_options)
+      : store(its_store),
+        sequencer(its_sequencer),
+        strand(its_strand),
+        clock(its_clock),
+        options(std::move(its_options)) {
     if (!options.policy) return;
     has_witnesses = std::ranges::any_of(options.policy->witnesses,
                                         [](const auto& w) { return !w.url.empty(); });

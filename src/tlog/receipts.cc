@@ -16,7 +16,6 @@ using provenance::Content;
 using provenance::ContentAccount;
 using provenance::ContentRef;
 using provenance::Event;
-using provenance::LoggedStatement;
 using provenance::OpenedContent;
 using provenance::ProvenEvent;
 using provenance::Receipt;
@@ -287,6 +286,7 @@ Result<std::vector<Event>> Maker::reveal(Receipt& receipt, const std::vector<Eve
     receipt.contents.push_back({ref, std::move(disclosure)});
   }
   std::vector<Event> events;
+  events.reserve(found.size());
   for (auto& [seq, event] : found) events.push_back(std::move(event));
   return events;
 }

@@ -172,7 +172,7 @@ struct ReceiptTest : ::testing::Test {
 TEST_F(ReceiptTest, OfRunStepAndBundleAreValidWhereverTheyStandInTheLog) {
   // Before the run's entry: the genesis and so many others; then one more each time.
   std::uint64_t size = 1;
-  for (const std::uint64_t before : {1, 2, 3, 254, 255, 256, 257, 511, 512, 600}) {
+  for (const std::uint64_t before : {1U, 2U, 3U, 254U, 255U, 256U, 257U, 511U, 512U, 600U}) {
     rename_run(RunId{provenance::test_id(100'000 + before)});
     while (size < before) {
       world.grow(1);
@@ -350,7 +350,7 @@ struct PlanTest : ReceiptTest {
       if (content.ref.member == "plan") plan = std::exchange(content.value, {});
     }
   }
-  Result<Receipt> bundle_with(json::Value given) {
+  Result<Receipt> bundle_with(const json::Value& given) {
     return make(0, {.is_bundle = true,
                     .shows_contents = true,
                     .reveal = {},

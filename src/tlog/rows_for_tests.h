@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include "store/store.h"
-#include "testing/scheduler.h"
 
 namespace avow::tlog {
 
@@ -15,8 +14,10 @@ struct LogRows {
   std::optional<store::LogHead> head;
 };
 
-/// Writes `rows` and nothing else, in one transaction.
-inline void put_rows(store::Store& store, testing::Scheduler& scheduler, LogRows rows) {
+/// Writes `rows` and nothing else, in one transaction. `scheduler` is the testing::Scheduler that
+/// runs the store.
+template <class Scheduler>
+void put_rows(store::Store& store, Scheduler& scheduler, LogRows rows) {
   struct Hook : store::CommitHook {
     explicit Hook(LogRows given) : rows(std::move(given)) {}
     Result<void> begin() override { return {}; }

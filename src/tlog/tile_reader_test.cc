@@ -9,6 +9,7 @@
 #include "merkle/proof.h"
 #include "merkle/recursive_tree.h"
 #include "store/memory/memory_store.h"
+#include "testing/scheduler.h"
 #include "tlog/rows_for_tests.h"
 
 namespace avow::tlog {

@@ -62,7 +62,7 @@ Result<std::optional<std::string>> read_all(const std::string& path) {
   if (file.number() < 0 && errno == ENOENT) return std::optional<std::string>();
   if (file.number() < 0) return system_failure("read", path, errno);
   std::string text;
-  std::array<char, kWatermarkBytesMax> buffer;
+  std::array<char, kWatermarkBytesMax> buffer{};
   while (text.size() <= kWatermarkBytesMax) {
     const ssize_t count = ::read(file.number(), buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) continue;

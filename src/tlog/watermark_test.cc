@@ -159,7 +159,7 @@ TEST_F(WatermarkDeathTest, StopsTheProcessIfASyncFails) {
   EXPECT_DEATH(
       {
         syncs_fail = true;
-        (void)watermark->raise(seen(5));
+        EXPECT_FALSE(watermark->raise(seen(5)));
       },
       "");
   EXPECT_EQ(text(), "");

@@ -74,8 +74,8 @@ struct WitnessRounds::State : std::enable_shared_from_this<State> {
   std::optional<Round> round = {};
   std::stop_source gone = {};
 
-  State(net::HttpClient& client_, Executor& strand_, Clock& clock_)
-      : client(client_), strand(strand_), clock(clock_) {}
+  State(net::HttpClient& calls, Executor& runs_on, Clock& time)
+      : client(calls), strand(runs_on), clock(time) {}
 
   void request(std::size_t i, int number);
   void on_answer(std::size_t i, int number, std::uint64_t old_size,
@@ -106,12 +106,13 @@ void WitnessRounds::State::request(std::size_t i, int number) {
   call.headers.add("Content-Type", "text/plain; charset=utf-8");
   call.body = add_checkpoint_request(old_size, proof, round->signed_checkpoint);
   call.response_bytes_max = kWitnessAnswerBytesMax;
-  client.send(std::move(call), round->deadline, gone.get_token(), strand,
-              [weak = weak_from_this(), i, number, old_size](Result<net::ClientResponse> response) {
-                if (const auto state = weak.lock()) {
-                  state->on_answer(i, number, old_size, response);
-                }
-              });
+  client.send(
+      std::move(call), round->deadline, gone.get_token(), strand,
+      [weak = weak_from_this(), i, number, old_size](const Result<net::ClientResponse>& response) {
+        if (const auto state = weak.lock()) {
+          state->on_answer(i, number, old_size, response);
+        }
+      });
 }
 
 void WitnessRounds::State::on_answer(std::size_t i, int number, std::uint64_t old_size,
