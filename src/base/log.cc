@@ -6,6 +6,7 @@
 namespace avow::log {
 
 void start(Level level) {
+  spdlog::drop("avow");  // of an earlier start
   auto logger = spdlog::stderr_logger_mt("avow");
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
   switch (level) {

@@ -15,12 +15,18 @@
 #include "crypto/ed25519.h"
 #include "crypto/p256.h"
 #include "crypto/sha256.h"
+#include "json/write.h"
+#include "provenance/content.h"
+#include "provenance/statement.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace avow::server {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 namespace fs = std::filesystem;
 
 constexpr std::string_view kLogKeyFile = "keys/log.ed25519.pem";
@@ -104,6 +110,43 @@ TEST_F(Initialise, NamesTheLogKeyAsItsPrivateFileHasIt) {
   const std::string id = to_hex(view_of(crypto::sha256("log.example.org\n" + typed))).substr(0, 8);
   EXPECT_EQ(made->log_key, "log.example.org+" + id + "+" + to_base64(typed));
   EXPECT_TRUE(crypto::P256PrivateKey::from_pem(read(kStatementKeyFile)));
+}
+
+// What the log says of a new deployment: itself, its first tenant, and the two keys.
+TEST_F(Initialise, WitnessesWhatItMadeFromTheFirstEntryOn) {
+  const auto made = run();
+  ASSERT_TRUE(made) << made.error().message;
+  const auto store = store::SqliteStore::open({.directory = options_.data_directory});
+  ASSERT_TRUE(store) << store.error().message;
+  const auto entries = (*store)->read_log(1, 0, 100);
+  ASSERT_TRUE(entries);
+  ASSERT_EQ(entries->size(), 4U);
+  const auto genesis = provenance::decode_statement((*entries)[0].statement);
+  ASSERT_TRUE(genesis);
+  EXPECT_EQ(genesis->type, provenance::StatementType::kLogGenesis);
+  EXPECT_EQ(genesis->log_keys.at(0).text(), made->log_key);
+  std::vector<std::string> subjects;
+  for (std::size_t i = 1; i < entries->size(); ++i) {
+    const auto statement = provenance::decode_statement((*entries)[i].statement);
+    ASSERT_TRUE(statement);
+    EXPECT_EQ(statement->type, provenance::StatementType::kAdminChanged);
+    EXPECT_EQ(statement->change, "created");
+    subjects.push_back((statement->tenant == made->tenant ? "tenant's " : "own ") +
+                       statement->subject);
+    const auto contents = provenance::decode_contents((*entries)[i].contents);
+    ASSERT_TRUE(contents);
+    ASSERT_EQ(contents->size(), 1U);
+    EXPECT_EQ(provenance::commitment((*contents)[0].value, (*contents)[0].salt), statement->record);
+    // A key's text is shown once, here it is not.
+    const std::string shown = json::write((*contents)[0].value);
+    EXPECT_THAT(shown, Not(HasSubstr(made->api_key.reveal())));
+    EXPECT_THAT(shown, Not(HasSubstr(made->platform_key.reveal())));
+  }
+  EXPECT_THAT(subjects, UnorderedElementsAre("tenant's tenant", "tenant's api_key", "own api_key"));
+  const auto head = (*store)->newest_log_head();
+  ASSERT_TRUE(head);
+  EXPECT_THAT(head->checkpoint, StartsWith(read("log.watermark")));
+  (*store)->stop();
 }
 
 TEST_F(Initialise, RefusesAnExistingStoreAndLeavesItAsItIs) {

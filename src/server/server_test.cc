@@ -12,12 +12,15 @@
 #include "json/write.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
+#include "server/deployment_log.h"
 #include "server/init.h"
+#include "store/sqlite/sqlite_store.h"
 
 namespace avow::server {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 namespace fs = std::filesystem;
 
 constexpr Duration kPatience = std::chrono::seconds(20);
@@ -207,6 +210,75 @@ TEST_F(ServerTest, HasMetricsWithoutAKeyOnAListenerOfTheirOwnAndNothingElse) {
   EXPECT_EQ(call(port, "GET", "/v1/workflows").status, 404);
   EXPECT_EQ(call((*server)->port(), "GET", "/metrics").status, 401);
   (*server)->stop(Duration::zero());
+}
+
+// What the release before left: keys and a store, and no log.
+TEST_F(ServerTest, GivesAStoreThatHasNoLogItsGenesisAtTheFirstStart) {
+  options_.data_directory = (root_ / "older").string();
+  fs::create_directories(root_ / "older" / "keys");
+  ASSERT_TRUE(tlog::make_keys((root_ / "older" / "keys").string(), "older.avow.local", {}, rng_));
+  auto store = store::SqliteStore::create({.directory = options_.data_directory});
+  ASSERT_TRUE(store) << store.error().message;
+  ASSERT_TRUE((*store)->put_meta("origin", "older.avow.local"));
+  (*store)->stop();
+  store->reset();  // gives the folder back
+  auto server = Server::start(options_);
+  ASSERT_TRUE(server) << server.error().message;
+  const auto checkpoint = call((*server)->port(), "GET", "/log/checkpoint");
+  EXPECT_EQ(checkpoint.status, 200) << checkpoint.body;
+  EXPECT_THAT(checkpoint.body, StartsWith("older.avow.local\n2\n"));  // genesis, and the settings
+  (*server)->stop(Duration::zero());
+  auto again = Server::start(options_);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(call((*again)->port(), "GET", "/health/ready").status, 200);
+  (*again)->stop(Duration::zero());
+}
+
+TEST_F(ServerTest, OnlyAnswersReadsWhereItsLogCannotBeBelieved) {
+  auto server = Server::start(options_);
+  ASSERT_TRUE(server) << server.error().message;
+  const auto agent =
+      json::parse(call((*server)->port(), "POST", "/v1/agents", "{}").body)->string_or("id");
+  std::string body = run_that_waits(200);
+  body.replace(body.find("AGENT"), 5, agent);
+  const std::string id =
+      json::parse(call((*server)->port(), "POST", "/v1/orchestrations/execute", body).body)
+          ->string_or("id");
+  (*server)->stop(Duration::zero());
+  fs::remove(root_ / "data" / kWatermarkFile);
+
+  auto sealed = Server::start(options_);
+  ASSERT_TRUE(sealed) << sealed.error().message;
+  const std::uint16_t port = (*sealed)->port();
+  const auto ready = call(port, "GET", "/health/ready");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_THAT(ready.body, HasSubstr(kWatermarkFile));
+  for (const auto& [path, text] : std::vector<std::pair<std::string, std::string>>{
+           {"/v1/agents", "{}"},
+           {"/v1/orchestrations/execute", body},
+           {"/v1/orchestrations/" + id + "/cancel", "{}"}}) {
+    const auto refused = call(port, "POST", path, text);
+    EXPECT_EQ(refused.status, 503) << path << refused.body;
+    EXPECT_NE(refused.headers.find("Retry-After"), nullptr) << path;
+  }
+  const auto run = call(port, "GET", "/v1/orchestrations/" + id);
+  EXPECT_EQ(run.status, 200);
+  EXPECT_EQ(json::parse(run.body)->string_or("status"), "running");
+  EXPECT_EQ(call(port, "GET", "/v1/agents").status, 200);
+  (*sealed)->stop(std::chrono::seconds(1));
+}
+
+TEST_F(ServerTest, MakesNoEntryWithoutItsLog) {
+  auto server = Server::start(options_);
+  ASSERT_TRUE(server) << server.error().message;
+  const std::string before = call((*server)->port(), "GET", "/log/checkpoint").body;
+  (*server)->stop(Duration::zero());
+  options_.is_log_off = true;
+  auto without = Server::start(options_);
+  ASSERT_TRUE(without) << without.error().message;
+  EXPECT_EQ(call((*without)->port(), "POST", "/v1/agents", "{}").status, 201);
+  EXPECT_EQ(call((*without)->port(), "GET", "/log/checkpoint").body, before);
+  (*without)->stop(Duration::zero());
 }
 
 TEST_F(ServerTest, ListensBeyondLoopbackOnlyWithTlsOrWhenToldTo) {
