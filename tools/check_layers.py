@@ -73,7 +73,7 @@ def breaches_of_include(module, is_test, quote, header):
 
 
 def breaches_of_file(path, module):
-    is_test = path.name.endswith("_test.cc")
+    is_test = path.name.endswith(("_test.cc", "_for_tests.h"))
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         include = INCLUDE.match(line)
         if include:
