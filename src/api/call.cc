@@ -98,10 +98,12 @@ net::Response json_response(int status, const json::Value& body) {
 net::Later commit_then_answer(const Call& call, store::Commit commit, net::Response response,
                               std::function<void()> committed) {
   net::Later later;
-  later.start = [&store = call.services.store, commit = std::move(commit),
+  // Shared, since a std::function copies: the contents that an erasure leaves can be many.
+  later.start = [&store = call.services.store,
+                 commit = std::make_shared<store::Commit>(std::move(commit)),
                  response = std::move(response), committed = std::move(committed),
                  trace_id = call.trace_id](const net::Responder& respond) {
-    store.commit(commit, [respond, response, committed, trace_id](Result<void> done) {
+    store.commit(std::move(*commit), [respond, response, committed, trace_id](Result<void> done) {
       if (done) {
         if (committed) committed();
         respond(response);

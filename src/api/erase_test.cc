@@ -196,6 +196,47 @@ TEST_F(Erasing, OfAStepsOutputTakesTheAnswerThatItWasMadeOf) {
   expect_valid(text(receipt(ended) + "/bundle"));
 }
 
+TEST_F(Erasing, OfAnAgentsParametersTakesItsConversationWhichHoldsThem) {
+  const std::string echo =
+      ApiWorld::body(world_.send("POST", "/v1/agents", R"({"model":"avow/echo"})")).string_or("id");
+  for (const std::string& agent : {echo, agent_}) {
+    auto request = world_.request(
+        "POST", "/v1/orchestrations/execute",
+        R"({"agent_id":")" + agent + R"(","input":{"n":1},"parameters":{"p":"XyzzySecret"}})");
+    const std::string id = ApiWorld::body(world_.send(request)).string_or("orchestration_id");
+    if (agent == agent_) world_.send("POST", "/v1/orchestrations/" + id + "/cancel");
+    const json::Value ended = *json::parse(text("/v1/orchestrations/" + id + "?wait=30"));
+    EXPECT_NE(stored(ended).find(kSecret), std::string::npos);
+    erased(ended, R"({"reason":"why","scope":[{"member":"parameters"}]})");
+    EXPECT_EQ(stored(ended).find(kSecret), std::string::npos) << stored(ended);
+  }
+}
+
+TEST_F(Erasing, OfAnInputTakesTheErrorThatQuotesItAndWhoeverReadThat) {
+  const json::Value ended = executed(R"({"agent_id":")" + agent_ +
+                                     R"(","input":{"n":"XyzzySecret"},"steps":[
+    {"name":"a","type":"transform","on_failure":"continue",
+     "config":{"output":"${{ int(input.n) }}"}},
+    {"name":"b","type":"transform","depends_on":["a"],
+     "config":{"output":{"why":"${{ steps.a.error.message }}"}}}]})");
+  EXPECT_EQ(ended.string_or("status"), "completed") << json::write(ended);
+  erased(ended, R"({"reason":"why","scope":[{"step":"a","member":"message"}]})");
+  const json::Value shown = *json::parse(text(path(ended)));
+  EXPECT_NE(shown.find("results")->find("b")->find("$erased"), nullptr) << json::write(shown);
+  EXPECT_EQ(shown.find("input")->string_or("n"), kSecret);
+  expect_valid(text(receipt(ended) + "/bundle"));
+}
+
+TEST_F(Erasing, AnswersARepetitionAsTheFirstTime) {
+  const json::Value ended = run();
+  auto request = world_.request("POST", path(ended) + "/erase", R"({"reason":"why"})");
+  request.headers.set("Idempotency-Key", "e1");
+  const auto first = world_.send(request);
+  const auto again = world_.send(request);
+  EXPECT_EQ(again.body, first.body);
+  EXPECT_NE(again.headers.find("Idempotent-Replayed"), nullptr);
+}
+
 TEST_F(Erasing, OfAFailedRunTakesItsMessageFromListsToo) {
   const json::Value ended = executed(R"({"agent_id":")" + agent_ +
                                      R"(","input":{"n":"XyzzySecret"},"steps":[

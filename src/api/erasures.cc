@@ -31,6 +31,7 @@ class Spread {
 
  private:
   bool is_named(const Event& event, const std::string& member);
+  void note_taken(const Event& event, const std::string& member);
   [[nodiscard]] bool is_made_of_taken(const Event& event) const;
 
   const std::vector<ContentName>& names_;
@@ -38,6 +39,8 @@ class Spread {
   std::set<std::string> touched_;      ///< Steps that wrote a taken content.
   std::set<std::string> commitments_;  ///< To taken contents.
   std::set<ContentRef> taken_;
+  bool is_agent_run_ = false;
+  bool takes_the_rest_ = false;
 };
 
 bool Spread::is_named(const Event& event, const std::string& member) {
@@ -55,7 +58,7 @@ bool Spread::is_named(const Event& event, const std::string& member) {
 }
 
 bool Spread::is_made_of_taken(const Event& event) const {
-  if (touched_.contains(event.step)) return true;
+  if (takes_the_rest_ || touched_.contains(event.step)) return true;
   if (event.type == "run.failed" && touched_.contains(event.data.string_or("step"))) return true;
   const json::Value* const from = event.data.find("from");
   if (from == nullptr || !from->is_array()) return false;
@@ -64,14 +67,22 @@ bool Spread::is_made_of_taken(const Event& event) const {
   });
 }
 
+void Spread::note_taken(const Event& event, const std::string& member) {
+  taken_.insert({event.seq, member});
+  commitments_.insert(event.data.string_or(member));
+  if (!event.step.empty()) touched_.insert(event.step);
+  // Two things are handed on without a `from`: an agent's whole conversation, to each of its model
+  // calls; and why a step failed, to steps that go on all the same.
+  const bool is_for_lists = member == "name" || member == "labels";
+  const bool is_said = is_agent_run_ && !is_for_lists;
+  if (is_said || event.type == "step.failed") takes_the_rest_ = true;
+}
+
 void Spread::follow(const Event& event) {
+  if (event.type == "run.started") is_agent_run_ = event.data.string_or("mode") == "agent";
   const bool is_made_of = is_made_of_taken(event);
   for (const std::string& member : provenance::committed_members(event.data)) {
-    const bool is_taken = is_named(event, member) || is_made_of;
-    if (!is_taken) continue;
-    taken_.insert({event.seq, member});
-    commitments_.insert(event.data.string_or(member));
-    if (!event.step.empty()) touched_.insert(event.step);
+    if (is_named(event, member) || is_made_of) note_taken(event, member);
   }
 }
 
