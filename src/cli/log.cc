@@ -21,6 +21,7 @@ struct AuditCommand {
   std::string source;
   TrustOptions trust;
   std::string old_file;
+  std::string receipt_file;
   std::string ca_file;
   bool is_json = false;
 };
@@ -72,6 +73,7 @@ void print(Terminal& terminal, const LogAudit& audit) {
   line(fmt::format("{} entries can be read and hash to the tiles of level 0", audit.entries));
   line(fmt::format("{} tiles of all levels belong together", audit.tiles));
   line("the entries lead to the checkpoint's root");
+  if (audit.are_keys_named) line("each entry is signed with a key that may sign there");
   if (audit.old_size) {
     line(fmt::format("the log continues the older checkpoint at {} entries", *audit.old_size));
   }
@@ -88,22 +90,51 @@ json::Value as_json(const LogAudit& audit) {
                    {"size", audit.checkpoint.size},
                    {"root", to_base64(view_of(audit.checkpoint.root))},
                    {"tiles", audit.tiles},
+                   {"keys_are_named", audit.are_keys_named},
                    {"key_changes", std::move(new_keys)}};
   if (audit.old_size) out.set("old_size", *audit.old_size);
   return out;
 }
 
-int audit(Terminal& terminal, const AuditCommand& command) {
-  const auto trust = read_trust(terminal, command.trust);
-  if (!trust) return kUsage;
-  std::string old;
+/// The statement about keys in a receipt that is good. Nothing, which the user is told, if it is
+/// not.
+std::optional<provenance::Statement> keys_of_receipt(Terminal& terminal, const std::string& file,
+                                                     const provenance::Trust& trust) {
+  const auto text = read_input(terminal, file);
+  if (!text) return {};
+  const auto verified = provenance::verify(*text, trust, text->size());
+  const auto receipt = provenance::decode_receipt(*text, text->size());
+  if (receipt && (verified.verdict == provenance::Verdict::kValid ||
+                  verified.verdict == provenance::Verdict::kIncomplete)) {
+    if (auto keys = provenance::decode_statement(receipt->keys.statement)) return std::move(*keys);
+  }
+  terminal.err << fmt::format("avow: the receipt {} is not to be believed: {}\n", shown(file, 256),
+                              provenance::verdict_name(verified.verdict));
+  return {};
+}
+
+/// Nothing, which the user is told, if a file cannot be read.
+std::optional<LogAuditInputs> inputs_of(Terminal& terminal, const AuditCommand& command) {
+  auto trust = read_trust(terminal, command.trust);
+  if (!trust) return {};
+  LogAuditInputs inputs{.trust = std::move(*trust)};
   if (!command.old_file.empty()) {
     auto text = read_input(terminal, command.old_file);
-    if (!text) return kUsage;
-    old = std::move(*text);
+    if (!text) return {};
+    inputs.old_checkpoint = std::move(*text);
   }
+  if (!command.receipt_file.empty()) {
+    inputs.keys = keys_of_receipt(terminal, command.receipt_file, inputs.trust);
+    if (!inputs.keys) return {};
+  }
+  return inputs;
+}
+
+int audit(Terminal& terminal, const AuditCommand& command) {
+  const auto inputs = inputs_of(terminal, command);
+  if (!inputs) return kUsage;
   const auto source = open_log_source(command.source, command.ca_file);
-  const auto done = audit_log(source->reader(), *trust, old);
+  const auto done = audit_log(source->reader(), *inputs);
   if (done) {
     if (command.is_json) {
       terminal.out << json::write(as_json(*done)) << '\n';
@@ -249,8 +280,16 @@ Result<tlog::LogKeys> rotate(store::Store& store, const RotateCommand& command) 
     keys.old_log.reset();
     return keys;
   }
+  ASSIGN_OR_RETURN(const auto watermark,
+                   tlog::Watermark::open(server::watermark_path(command.data_directory)));
+  if (!watermark->value()) {
+    return failure(Code::kConflict,
+                   "log.watermark is missing: nobody knows how far the log was seen; see `avow log "
+                   "recover`");
+  }
   const tlog::Rotation what{.log_key = !command.rotates_statement_key,
-                            .statement_key = command.rotates_statement_key};
+                            .statement_key = command.rotates_statement_key,
+                            .last_seen = watermark->value()};
   return tlog::rotate_keys(store, folder, std::move(keys), passphrase, what, "operator", clock,
                            rng);
 }
@@ -330,6 +369,8 @@ void add_readers(CLI::App& group, Selection& selection) {
   add_trust(*command, audited->trust, "--key");
   command->add_option("--old", audited->old_file,
                       "A checkpoint that was kept from before: the log must continue it");
+  command->add_option("--receipt", audited->receipt_file,
+                      "A receipt made since the last rotation: says which keys may sign entries");
   command->add_option("--ca-file", audited->ca_file, "Certificate authority of a server with TLS")
       ->envname("AVOW_CA_FILE");
   command->add_flag("--json", audited->is_json, "Print one JSON object and nothing else");
@@ -340,7 +381,8 @@ void add_readers(CLI::App& group, Selection& selection) {
       "Exit codes: 0 consistent; 1 not, with the first place; 2 it could not be read.\n\n"
       "Examples:\n"
       "  avow log audit https://avow.acme.example --key \"$LOG_KEY\"\n"
-      "  avow log audit ./log-copy --policy auditors.policy --old last-month.checkpoint");
+      "  avow log audit ./log-copy --policy auditors.policy --old last-month.checkpoint\n"
+      "  avow log audit ./log-copy --key \"$LOG_KEY\" --receipt receipt.json");
   on_selected(*command, selection, audited, audit);
 
   auto exported = std::make_shared<ExportCommand>();

@@ -123,8 +123,7 @@ Result<void> Watermark::write(const merkle::Checkpoint& checkpoint) {
     RETURN_IF_ERROR(write_all(file, next, checkpoint.text()));
     sync_or_stop(file, next);
   }
-  std::string folder = std::filesystem::path(path_).parent_path().string();
-  if (folder.empty()) folder = ".";
+  const std::string folder = std::filesystem::absolute(path_).parent_path().string();
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.number() < 0) return system_failure("open", folder, errno);
   if (std::rename(next.c_str(), path_.c_str()) != 0) return system_failure("rename", next, errno);
