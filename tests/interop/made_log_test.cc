@@ -111,8 +111,8 @@ TEST(GoChecksumDatabase, AcceptsMadeLogsOfEveryShapeAndRefusesAlteredOnes) {
   MadeLog log;
   std::string old;
   // Around one tile, and around a tile of tiles, where level 2 begins.
-  for (const std::uint64_t size :
-       {1, 2, 3, 7, 255, 256, 257, 511, 512, 1000, 65'535, 65'536, 65'537, 66'000}) {
+  for (const std::uint64_t size : std::initializer_list<std::uint64_t>{
+           1, 2, 3, 7, 255, 256, 257, 511, 512, 1000, 65'535, 65'536, 65'537, 66'000}) {
     log.grow(size);
     const auto at = folder.path() / std::to_string(size);
     log.write(at);

@@ -335,6 +335,14 @@ def check_rotation(server, files, old):
     check_proofs(server, later, one)
 
 
+def expect_not_ready(server, what):
+    try:
+        server.fetch("/health/ready")
+        expect(what, False)
+    except urllib.error.HTTPError as refusal:
+        expect(what, refusal.code == 503, refusal.code)
+
+
 def check_witnesses(server, files, witnesses):
     """How the server and litewitness answer each other."""
     conflict = "known tree size doesn't match provided old size"
@@ -367,6 +375,29 @@ def check_witnesses(server, files, witnesses):
     code, out = server.command("receipt", one, "--witnessed", "--out", files / "later.json")
     expect("a witness that comes back completes the quorum", code == 0 and "quorum" not in out, out)
 
+    # The whole data directory put back as it was, log.watermark with it: only witnesses can tell.
+    server.process.stop()
+    data, newest, old = server.folder / "data", server.folder / "newest", server.folder / "old"
+    shutil.copytree(data, old)
+    server.start()
+    server.runs(1)
+    size = int(server.fetch("/log/checkpoint").split(b"\n")[1])
+    assert until(lambda: first.size() >= size)
+    server.process.stop()
+    data.rename(newest)
+    old.rename(data)
+    server.start()
+    expect("an old copy of everything is found out by a witness",
+           until(lambda: "has seen another log than this one" in server.process.text()), server.process.text())
+    expect_not_ready(server, "a server over an old copy is not ready")
+    server.process.stop()
+    shutil.rmtree(data)
+    newest.rename(data)
+    server.start()
+    one = server.runs(1)
+    code, out = server.command("receipt", one, "--witnessed", "--out", files / "newest.json")
+    expect("with the newest data it goes on", code == 0 and "quorum" not in out, out)
+
     # To a witness that has seen another log under this name, ours is the fork: 422.
     other = base64.b64encode(bytes(32)).decode()
     server.process.stop()
@@ -376,11 +407,7 @@ def check_witnesses(server, files, witnesses):
            until(lambda: "has seen another log than this one" in server.process.text()), server.process.text())
     expect("litewitness answered 422", "bad consistency proof" in first.process.text(),
            first.process.text()[-2000:])
-    try:
-        server.fetch("/health/ready")
-        expect("a server under alarm is not ready", False)
-    except urllib.error.HTTPError as refusal:
-        expect("a server under alarm is not ready", refusal.code == 503, refusal.code)
+    expect_not_ready(server, "a server under alarm is not ready")
 
 
 def main():
