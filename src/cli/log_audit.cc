@@ -129,41 +129,48 @@ Result<merkle::Checkpoint> read_checkpoint(const std::string& note,
   return checkpoint;
 }
 
-Result<LogAudit> audit_log(const ReadLogFile& read, const provenance::Trust& trust,
-                           const std::string& old_checkpoint) {
+Result<LogAudit> audit_log(const ReadLogFile& read, const LogAuditInputs& inputs) {
   LogAudit audit;
   ASSIGN_OR_RETURN(const std::string note, read(kCheckpointPath));
-  ASSIGN_OR_RETURN(audit.checkpoint, read_checkpoint(note, trust));
+  ASSIGN_OR_RETURN(audit.checkpoint, read_checkpoint(note, inputs.trust));
   const std::uint64_t size = audit.checkpoint.size;
   std::optional<merkle::Checkpoint> old;
-  if (!old_checkpoint.empty()) {
-    ASSIGN_OR_RETURN(old, read_old(old_checkpoint, trust, audit.checkpoint));
+  if (!inputs.old_checkpoint.empty()) {
+    ASSIGN_OR_RETURN(old, read_old(inputs.old_checkpoint, inputs.trust, audit.checkpoint));
   }
 
   Rebuild tree(read, audit);
+  // Consistency without a proof, since every leaf is read.
+  const auto is_forked = [&] {
+    return old && old->size == audit.entries && old->root != tree.root();
+  };
   std::string key;
-  for (std::uint64_t bundle = 0; bundle * merkle::kTileWidth < size; ++bundle) {
+  for (std::uint64_t bundle = 0; audit.entries < size && !is_forked(); ++bundle) {
     const merkle::Tile tile{merkle::kEntriesLevel, bundle,
                             merkle::tile_width(merkle::kEntriesLevel, bundle, size)};
     ASSIGN_OR_RETURN(const std::string bytes, read_tile(read, tile));
     const auto entries = merkle::parse_entry_bundle(bytes, tile.width);
     if (!entries) return entries.error().in(tile.path());
-    for (const std::string_view bytes_of_one : *entries) {
-      // The root before this entry: consistency without a proof, since every leaf was read.
-      if (old && old->size == audit.entries && old->root != tree.root()) break;
-      auto entry = provenance::decode_entry(bytes_of_one);
+    for (auto leaf = entries->begin(); leaf != entries->end() && !is_forked(); ++leaf) {
+      auto entry = provenance::decode_entry(*leaf);
       if (!entry) return entry.error().in(fmt::format("entry {}", audit.entries));
+      if (inputs.keys && !provenance::names_key(*inputs.keys, entry->public_key, audit.entries)) {
+        return failure(Code::kCorruption,
+                       "entry {} is signed with a key that the statement about keys does not name "
+                       "there (or that statement is older than the last rotation)",
+                       audit.entries);
+      }
       if (entry->public_key != key) audit.new_keys.push_back(audit.entries);
       key = std::move(entry->public_key);
-      RETURN_IF_ERROR(tree.add(merkle::hash_leaf(bytes_of_one)));
+      RETURN_IF_ERROR(tree.add(merkle::hash_leaf(*leaf)));
       ++audit.entries;
     }
-    if (old && old->size == audit.entries && old->root != tree.root()) {
-      return failure(Code::kCorruption,
-                     "the first {} entries have another root than the older checkpoint says: the "
-                     "log was changed or forked",
-                     old->size);
-    }
+  }
+  if (is_forked()) {
+    return failure(Code::kCorruption,
+                   "the first {} entries have another root than the older checkpoint says: the log "
+                   "was changed or forked",
+                   old->size);
   }
   RETURN_IF_ERROR(tree.finish());
   if (tree.root() != audit.checkpoint.root) {
@@ -171,6 +178,7 @@ Result<LogAudit> audit_log(const ReadLogFile& read, const provenance::Trust& tru
                    size);
   }
   if (old) audit.old_size = old->size;
+  audit.are_keys_named = inputs.keys.has_value();
   return audit;
 }
 

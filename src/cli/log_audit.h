@@ -30,15 +30,23 @@ struct LogAudit {
   std::uint64_t entries = 0;
   std::uint64_t tiles = 0;  ///< Files of hashes, of every level.
   std::vector<std::uint64_t>
-      new_keys;  ///< Indexes of entries with another key than the one before.
+      new_keys;                 ///< Indexes of entries with another key than the one before.
+  bool are_keys_named = false;  ///< Each by the statement about keys.
   std::optional<std::uint64_t> old_size;  ///< The log continues the older checkpoint of this size.
 };
 
-/// Reads the checkpoint and then every entry and every tile of a tree of its size. `old_checkpoint`
-/// is a note that was kept from before; empty: none.
+/// What the caller brings beside the log itself.
+struct LogAuditInputs {
+  provenance::Trust trust;
+  std::string old_checkpoint = {};  ///< A note that was kept from before; empty: none.
+  /// A statement about keys that is believed: each entry's key must be one that it names there.
+  /// None: it is not asked which keys there are.
+  std::optional<provenance::Statement> keys = {};
+};
+
+/// Reads the checkpoint and then every entry and every tile of a tree of its size.
 /// Errors: kCorruption  the first place where it is inconsistent, a file that is missing among them
 ///         others       a file cannot be read
-Result<LogAudit> audit_log(const ReadLogFile& read, const provenance::Trust& trust,
-                           const std::string& old_checkpoint);
+Result<LogAudit> audit_log(const ReadLogFile& read, const LogAuditInputs& inputs);
 
 }  // namespace avow::cli

@@ -72,7 +72,7 @@ provenance::TestLog log_of(std::size_t size) {
 
 std::string refusal(const Files& files, const provenance::Trust& trust,
                     const std::string& old = {}) {
-  const auto audit = audit_log(files.reader(), trust, old);
+  const auto audit = audit_log(files.reader(), {trust, old});
   if (audit) return "accepted";
   EXPECT_EQ(audit.error().code, Code::kCorruption) << audit.error().message;
   return audit.error().message;
@@ -82,7 +82,7 @@ TEST(LogAudit, ReadsEveryEntryAndTileOfALogOfAnyShape) {
   for (const std::size_t size : {1U, 2U, 3U, 255U, 256U, 257U, 511U, 512U, 600U}) {
     const auto log = log_of(size);
     const Files files(log);
-    const auto audit = audit_log(files.reader(), log.key_alone(), "");
+    const auto audit = audit_log(files.reader(), {log.key_alone()});
     ASSERT_TRUE(audit) << size << ": " << audit.error().message;
     EXPECT_EQ(audit->entries, size);
     EXPECT_EQ(audit->checkpoint.size, size);
@@ -133,7 +133,7 @@ TEST(LogAudit, NamesThePlaceOfTheFirstInconsistency) {
 TEST(LogAudit, BelievesOnlyAKeyAndAQuorumFromOutside) {
   const auto log = log_of(5);
   const Files files(log);
-  EXPECT_TRUE(audit_log(files.reader(), log.policy(2), ""));
+  EXPECT_TRUE(audit_log(files.reader(), {log.policy(2)}));
   EXPECT_THAT(refusal(files, {}), HasSubstr("not signed by a key that you trust"));
   provenance::TestLog other;
   other.log_key = crypto::Ed25519PrivateKey::from_seed(provenance::filled(42));
@@ -150,7 +150,7 @@ TEST(LogAudit, HoldsTheLogToEveryOlderCheckpointAndFindsAFork) {
   for (const std::size_t size : {1U, 2U, 100U, 255U, 256U, 257U, 299U, 300U}) {
     auto older = log;
     older.entries.resize(size);
-    const auto audit = audit_log(files.reader(), log.key_alone(), older.checkpoint());
+    const auto audit = audit_log(files.reader(), {log.key_alone(), older.checkpoint()});
     ASSERT_TRUE(audit) << size << ": " << audit.error().message;
     EXPECT_EQ(audit->old_size, size);
     auto fork = older;
@@ -158,6 +158,32 @@ TEST(LogAudit, HoldsTheLogToEveryOlderCheckpointAndFindsAFork) {
     EXPECT_THAT(refusal(files, log.key_alone(), fork.checkpoint()), HasSubstr("forked")) << size;
   }
   EXPECT_THAT(refusal(files, log.key_alone(), log_of(301).checkpoint()), HasSubstr("rolled back"));
+}
+
+// Somebody has a key that was rotated out, and the store: only who reads all of the log finds it.
+TEST(LogAudit, FindsAnEntryWhoseKeyMayNotSignThere) {
+  auto log = log_of(4);
+  const auto old_key = log.statement_key;
+  log.statement_key = crypto::P256PrivateKey::generate();
+  auto rotated = log.about_keys(provenance::StatementType::kKeyRotated);
+  rotated.keys = {{0, 4, old_key.public_key().spki_der()},
+                  {4, {}, log.statement_key.public_key().spki_der()}};
+  provenance::sign_keys(rotated, {&log.log_key, 1});
+  rotated.tenant_seq = 2;
+  rotated.prev = provenance::filled(1);
+  log.add(provenance::encode(rotated));
+  const Files good(log);
+  const auto audit = audit_log(good.reader(), {log.key_alone(), "", rotated});
+  ASSERT_TRUE(audit) << audit.error().message;
+  EXPECT_TRUE(audit->are_keys_named);
+  EXPECT_EQ(audit->new_keys, (std::vector<std::uint64_t>{0, 4}));
+
+  log.statement_key = old_key;
+  log.add("signed with the old key");
+  const Files bad(log);
+  const auto found = audit_log(bad.reader(), {log.key_alone(), "", rotated});
+  ASSERT_FALSE(found);
+  EXPECT_THAT(found.error().message, HasSubstr("entry 5 is signed with a key"));
 }
 
 class Export : public ::testing::Test {
@@ -177,8 +203,7 @@ TEST_F(Export, GivesAFolderThatTheAuditAccepts) {
   const auto done = export_log(files.reader(), folder_.string());
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(done->written, files.reader()(kCheckpointPath) ? 3U + 3U + 1U + 1U : 0U);
-  const auto audit =
-      audit_log(open_log_source(folder_.string(), "")->reader(), log.key_alone(), "");
+  const auto audit = audit_log(open_log_source(folder_.string(), "")->reader(), {log.key_alone()});
   EXPECT_TRUE(audit) << audit.error().message;
 }
 
@@ -192,7 +217,7 @@ TEST_F(Export, GoesOnWhereItWasAndReadsNoFullTileAgain) {
   const auto done = export_log(grown.reader(), folder_.string());
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(done->kept, 2U);
-  EXPECT_TRUE(audit_log(open_log_source(folder_.string(), "")->reader(), log.key_alone(), ""));
+  EXPECT_TRUE(audit_log(open_log_source(folder_.string(), "")->reader(), {log.key_alone()}));
 }
 
 TEST_F(Export, WritesTheCheckpointOnlyWhenAllElseIsThere) {

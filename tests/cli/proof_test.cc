@@ -3,7 +3,7 @@
 // to a log that lost entries and the one that took its place.
 #include <gmock/gmock.h>
 
-#include "cli/command.h"
+#include "base/bytes.h"
 #include "tests/cli/program.h"
 
 namespace avow {
@@ -103,6 +103,13 @@ TEST_F(Proofs, AReceiptIsValidWithTheLogsKeyAndWithNoOther) {
   const std::string run = execute();
   fetch(run, "receipt.json");
   fetch(run, "bundle.json", {"--bundle"});
+  for (const char* format : {"tlog-proof", "sigstore", "cose"}) {
+    fetch(run, format, {"--format", format});
+  }
+  EXPECT_THAT(read("tlog-proof"), StartsWith("c2sp.org/tlog-proof@v1\n"));
+  EXPECT_THAT(read("sigstore"), HasSubstr("application/vnd.dev.sigstore.bundle.v0.3+json"));
+  EXPECT_EQ(read("cose").substr(0, 1), "\xd2");  // CBOR tag 18: COSE_Sign1
+  EXPECT_EQ(avow({"receipt", run, "--step", "none"}).code, 1);
   fetch(run, "step.json", {"--step", "rate", "--reveal", "output.score"});
   stop();  // what follows asks nobody
 
@@ -166,14 +173,15 @@ TEST_F(Proofs, TheLogIsAuditedOverHttpAndAsAFolderAndHeldToAnOlderCheckpoint) {
   const Ended over_http = avow({"log", "audit", url_, "--key", log_key_, "--old", file("old")});
   EXPECT_EQ(over_http.code, 0) << over_http.out << over_http.err;
   EXPECT_THAT(over_http.out, HasSubstr("the log continues the older checkpoint"));
-  ASSERT_EQ(avow({"log", "export", file("copy")}).code, 0);
+  const Ended copied = avow({"log", "export", file("copy"), "--json"});
+  EXPECT_EQ(copied.code, 0) << copied.err;
   stop();
   const Ended stored = avow({"log", "export", file("stored"), "--data-dir", data(), "--json"});
   EXPECT_EQ(stored.code, 0) << stored.err;
-  for (const char* folder : {"copy", "stored"}) {
+  for (const auto& [folder, exported] : {std::pair("copy", copied), std::pair("stored", stored)}) {
     const Ended audit = avow({"log", "audit", file(folder), "--key", log_key_, "--json"});
     EXPECT_EQ(audit.code, 0) << audit.out << audit.err;
-    EXPECT_EQ(audit.json().int_or("size", 0), stored.json().int_or("size", -1));
+    EXPECT_EQ(audit.json().int_or("size", 0), exported.json().int_or("size", -1));
   }
   std::string tile;
   for (const auto& entry : fs::recursive_directory_iterator(root_ / "copy" / "tile" / "0")) {
@@ -185,6 +193,10 @@ TEST_F(Proofs, TheLogIsAuditedOverHttpAndAsAFolderAndHeldToAnOlderCheckpoint) {
   const Ended changed = avow({"log", "audit", file("copy"), "--key", log_key_});
   EXPECT_EQ(changed.code, 1);
   EXPECT_THAT(changed.out, HasSubstr("hash 1 is not that of entry 1"));
+  const std::string root = avow({"log", "trusted-root", "--data-dir", data()}).out;
+  const std::string key = from_base64(log_key_.substr(log_key_.rfind('+') + 1)).value().substr(1);
+  // SubjectPublicKeyInfo of an Ed25519 key (RFC 8410): these twelve bytes and the key.
+  EXPECT_THAT(root, HasSubstr(to_base64(*from_hex("302a300506032b6570032100") + key)));
   EXPECT_EQ(avow({"log", "audit", file("copy")}).code, 1);  // nobody is believed
   EXPECT_EQ(avow({"log", "audit", file("none"), "--key", log_key_}).code, 2);
 }
@@ -227,6 +239,8 @@ TEST_F(Proofs, OldReceiptsStayValidUnderTheOldKeyWhenTheKeysAreRotated) {
   const Ended audit = avow({"log", "audit", url_, "--key", new_key, "--json"});
   EXPECT_EQ(audit.code, 0) << audit.out << audit.err;
   EXPECT_EQ(audit.json().find("key_changes")->as_array().size(), 2U);
+  EXPECT_EQ(avow({"log", "audit", url_, "--key", new_key, "--receipt", file("after.json")}).code,
+            0);
   stop();
 
   const auto verdict = [&](const char* name, const std::string& key) {
