@@ -7,11 +7,17 @@
 #include <atomic>
 #include <filesystem>
 #include <future>
+#include <mutex>
+#include <sstream>
 
 #include "json/parse.h"
 #include "json/write.h"
+#include "merkle/checkpoint.h"
+#include "merkle/consistency.h"
+#include "merkle/note.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
+#include "provenance/verify.h"
 #include "server/deployment_log.h"
 #include "server/init.h"
 #include "store/sqlite/sqlite_store.h"
@@ -36,6 +42,7 @@ class ServerTest : public ::testing::Test {
     auto made = initialise({.data_directory = options_.data_directory}, clock_, rng_);
     CHECK(made);
     key_ = made->api_key.reveal();
+    log_key_ = made->log_key;
   }
   ~ServerTest() override {
     client_.stop();
@@ -63,6 +70,7 @@ class ServerTest : public ::testing::Test {
   fs::path root_;
   ServerOptions options_;
   std::string key_;
+  std::string log_key_;
   SystemClock clock_;
   SystemRng rng_;
   net::CurlClient client_{{.policy = loopback()}, clock_};
@@ -266,6 +274,96 @@ TEST_F(ServerTest, OnlyAnswersReadsWhereItsLogCannotBeBelieved) {
   EXPECT_EQ(json::parse(run.body)->string_or("status"), "running");
   EXPECT_EQ(call(port, "GET", "/v1/agents").status, 200);
   (*sealed)->stop(std::chrono::seconds(1));
+}
+
+/// A witness (C2SP tlog-witness) of one log: cosigns what goes on from what it cosigned before.
+class Witness {
+ public:
+  Witness() {
+    auto started = net::HttpServer::start(
+        {}, clock_, [this](const net::Request& request) { return answer(request.body); },
+        [](int status, std::string_view, const net::Request*) {
+          return net::Response{.status = status};
+        });
+    CHECK(started);
+    server_ = std::move(*started);
+  }
+  ~Witness() { server_->stop(Duration::zero()); }
+
+  /// A policy with this one alone, for those who verify with `log_key` too.
+  [[nodiscard]] std::string policy(const std::string& log_key) const {
+    const auto vkey =
+        merkle::VerifierKey::ed25519(kName, merkle::SignatureType::kCosignature, key_.public_key());
+    return fmt::format("log {}\nwitness w {} http://127.0.0.1:{}\nquorum w\n", log_key, vkey.text(),
+                       server_->port());
+  }
+
+ private:
+  static constexpr const char* kName = "witness.example.com";
+
+  net::Answer answer(std::string_view body) {
+    const std::lock_guard lock(mutex_);
+    const std::size_t end_of_proof = body.find("\n\n");
+    const auto note = merkle::Note::parse(body.substr(end_of_proof + 2));
+    const auto checkpoint =
+        note ? merkle::Checkpoint::parse(note->text) : Result<merkle::Checkpoint>(note.error());
+    if (!checkpoint) return net::Response{.status = 400};
+    if (!body.starts_with(fmt::format("old {}\n", size_))) {
+      return net::Response{.status = 409, .body = fmt::format("{}\n", size_)};
+    }
+    merkle::ConsistencyProof proof{size_, checkpoint->size, {}};
+    std::istringstream lines{std::string(body.substr(0, end_of_proof))};
+    std::string line;
+    std::getline(lines, line);
+    while (std::getline(lines, line)) {
+      const std::string bytes = from_base64(line).value();
+      std::copy(bytes.begin(), bytes.end(), proof.nodes.emplace_back().begin());
+    }
+    if (size_ > 0 && !merkle::verify_consistency(proof, root_, checkpoint->root)) {
+      return net::Response{.status = 422};
+    }
+    size_ = checkpoint->size;
+    root_ = checkpoint->root;
+    const auto now = std::chrono::time_point_cast<std::chrono::seconds>(clock_.now());
+    return net::Response{.status = 200,
+                         .body = merkle::cosign_note(note->text, kName, key_, now).line()};
+  }
+
+  SystemClock clock_;
+  const crypto::Ed25519PrivateKey key_ = crypto::Ed25519PrivateKey::from_seed(Bytes32{7});
+  std::mutex mutex_;
+  std::uint64_t size_ = 0;
+  merkle::Hash root_{};
+  std::unique_ptr<net::HttpServer> server_;
+};
+
+TEST_F(ServerTest, HasItsCheckpointsCosignedAndSaysSoInReceipts) {
+  const Witness witness;
+  const auto policy = merkle::Policy::parse(witness.policy(log_key_));
+  ASSERT_TRUE(policy) << policy.error().message;
+  options_.config.log_options.policy = *policy;
+  auto server = Server::start(options_);
+  ASSERT_TRUE(server) << server.error().message;
+  const std::uint16_t port = (*server)->port();
+  const std::string agent =
+      json::parse(call(port, "POST", "/v1/agents", "{}").body)->string_or("id");
+  const std::string body =
+      fmt::format(R"({{"agent_id":"{}","steps":[{{"name":"a","type":"transform",)"
+                  R"("config":{{"output":1}}}}]}})",
+                  agent);
+  for (int run = 0; run < 2; ++run) {
+    const std::string id = json::parse(call(port, "POST", "/v1/orchestrations/execute", body).body)
+                               ->string_or("orchestration_id");
+    call(port, "GET", "/v1/orchestrations/" + id + "?wait=10");
+    const auto receipt = call(port, "GET", "/v1/receipts/" + id + "?witnessed=true");
+    ASSERT_EQ(receipt.status, 200) << receipt.body;
+    ASSERT_NE(receipt.headers.find("Avow-Witnessed"), nullptr);
+    EXPECT_EQ(*receipt.headers.find("Avow-Witnessed"), "true");
+    const auto verified = provenance::verify(receipt.body, {.log_keys = {}, .policy = *policy});
+    EXPECT_EQ(verified.verdict, provenance::Verdict::kValid)
+        << provenance::verdict_name(verified.verdict);
+  }
+  (*server)->stop(Duration::zero());
 }
 
 TEST_F(ServerTest, MakesNoEntryWithoutItsLog) {
