@@ -72,9 +72,12 @@ void add_receipt(CLI::App& app, Selection& selection) {
   auto made = std::make_shared<ReceiptCommand>();
   command->add_option("RUN", made->run, "Id of a run, or of a receipt: rcpt_...")->required();
   command->add_option("--step", made->step, "The step whose receipt is wanted");
-  auto* reveal = command->add_option(
-      "--reveal", made->reveal,
-      "Opens a content, or one member of it: output, output.score; any number of times");
+  auto* reveal =
+      command
+          ->add_option(
+              "--reveal", made->reveal,
+              "Opens a content, or one member of it: output, output.score; any number of times")
+          ->allow_extra_args(false);  // what follows may be the run
   command->add_flag("--bundle", made->is_bundle, "With every event, and contents that you may see")
       ->excludes(reveal);
   command->add_option("--format", made->format, "avow [the default], tlog-proof, sigstore or cose")

@@ -6,8 +6,10 @@
 namespace avow::cli {
 
 void add_trust(CLI::App& command, TrustOptions& options, const std::string& flag) {
-  command.add_option(flag, options.keys,
-                     "The log's public key (vkey), any number of times: as `avow init` printed it");
+  command
+      .add_option(flag, options.keys,
+                  "The log's public key (vkey), any number of times: as `avow init` printed it")
+      ->allow_extra_args(false);  // what follows may be the file
   command.add_option("--policy", options.policy_file,
                      "Logs, witnesses and quorum that are believed (C2SP tlog-policy)");
 }

@@ -117,6 +117,7 @@ TEST_F(Proofs, AReceiptIsValidWithTheLogsKeyAndWithNoOther) {
     const Ended valid = verify(name, {"--key", log_key_});
     EXPECT_EQ(valid.code, 0) << name << '\n' << valid.out << valid.err;
     EXPECT_THAT(valid.out, EndsWith("\nVALID\n"));
+    EXPECT_EQ(avow({"verify", "--key", log_key_, file(name)}).code, 0);  // in any order
     const Ended alone = verify(name, {});
     EXPECT_EQ(alone.code, 1);
     EXPECT_THAT(alone.out, EndsWith("\nKEY_UNTRUSTED\n"));
