@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What one does with this tree. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-interop test-quick check bench format
+.PHONY: help run build test test-interop test-quick soak check bench format
 
 JOBS ?= $(shell nproc)
 
@@ -25,6 +25,10 @@ test-interop: build ## logs and receipts, given to tools of others (fetches them
 
 test-quick: build ## the tests of the release alone
 	@ctest --test-dir build/release -j$(JOBS) --output-on-failure
+
+soak: build ## kill -9 at each of the first 500 writes of a server, at every moment (an hour)
+	@for seed in 0 1 2 3; do AVOW_CRASH_SEED=$$seed AVOW_CRASH_CYCLES=1000 \
+	  build/release/tests_crash --gtest_filter='KillMinusNineAtAWrite.*' || exit 1; done
 
 check: test ## make test, and clang-tidy over every source (long)
 	@tools/check_tidy.sh build/release
