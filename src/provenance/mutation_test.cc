@@ -234,6 +234,7 @@ TEST_F(Mutations, OfItsPartsNeverMakeAValidLie) {
   SCOPED_TRACE(kSeed);
   SeededRng rng(kSeed);
   std::vector<json::Value> values;
+  values.reserve(pool_.size());
   for (const std::string& file : pool_) values.push_back(*json::parse(file));
   int read = 0;
   for (int i = 0; i < 7000 && !HasFailure(); ++i) {

@@ -6,7 +6,8 @@
 
 namespace avow::provenance {
 
-struct SampleReceipts {
+class SampleReceipts {
+ protected:
   SampleReceipts() {
     run_at_ = log_.add(encode(run_.statement()));
     for (int i = 0; i < 9; ++i) log_.add(encode(published(i)));
@@ -25,25 +26,25 @@ struct SampleReceipts {
     return s;
   }
 
-  Receipt of_run() { return log_.receipt(run_at_); }
-  Receipt of_step() {
+  [[nodiscard]] Receipt of_run() const { return log_.receipt(run_at_); }
+  [[nodiscard]] Receipt of_step() const {
     Receipt receipt = log_.receipt(run_at_, 3);
     receipt.events = {run_.proven(2), run_.proven(3)};
     return receipt;
   }
-  Receipt bundle() {
+  [[nodiscard]] Receipt bundle() const {
     Receipt receipt = log_.receipt(run_at_);
     receipt.journal = run_.events;
     receipt.contents = run_.opened();
     return receipt;
   }
   /// A step's receipt that shows one member of its output.
-  Receipt revealing() {
+  [[nodiscard]] Receipt revealing() const {
     Receipt receipt = of_step();
     receipt.contents = {{{3, "output"}, disclosed()}};
     return receipt;
   }
-  Disclosure disclosed() {
+  [[nodiscard]] Disclosure disclosed() const {
     const Content& output = run_.content(3, "output");
     return *disclose(output.value, output.salt, std::vector<std::string>{"score"});
   }

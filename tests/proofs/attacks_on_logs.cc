@@ -231,6 +231,7 @@ template <class Change>
 auto from_tile(Change change) {
   return in_receipt([change](const World& world, Receipt& r) {
     std::vector<merkle::Hash> tile;
+    tile.reserve(world.log.entries.size());
     for (const std::string& entry : world.log.entries) tile.push_back(merkle::hash_leaf(entry));
     change(tile);
     const auto source = [&](const merkle::Node& node) -> Result<merkle::Hash> {
