@@ -59,7 +59,7 @@ class Erasing : public ::testing::Test {
   std::string receipt(const json::Value& run) {
     return "/v1/receipts/" + run.string_or("receipt_id");
   }
-  void expect_valid(const std::string& file) {
+  void expect_valid(const std::string& file) const {
     const auto out =
         provenance::verify(file, {.log_keys = world_.services.log.keys().log_keys(), .policy = {}},
                            std::size_t{64} << 20);

@@ -139,7 +139,7 @@ net::Later when_witnessed(const Call& call, const Asked& asked, std::uint64_t in
   net::Later later;
   later.start = [services = &call.services, tenant = call.caller.tenant, asked, index,
                  trace_id = call.trace_id, deadline = call.now + kWitnessWait,
-                 gone = call.request.cancelled](net::Responder respond) {
+                 gone = call.request.cancelled](const net::Responder& respond) {
     services->log.when_witnessed(
         index, deadline, gone, [services, tenant, asked, trace_id, respond](bool is_witnessed) {
           const bool is_posted =

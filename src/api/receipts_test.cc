@@ -383,8 +383,8 @@ class Audit : public Proofs {
     std::vector<json::Value> out;
     std::string cursor;
     do {
-      const json::Value page =
-          get("/v1/audit?limit=2&" + query + (cursor.empty() ? "" : "&cursor=" + cursor));
+      const std::string next = cursor.empty() ? "" : "&cursor=" + cursor;
+      const json::Value page = get(fmt::format("/v1/audit?limit=2&{}{}", query, next));
       for (const json::Value& item : page.find("items")->as_array()) out.push_back(item);
       cursor = page.string_or("next_cursor");
     } while (!cursor.empty());
