@@ -28,7 +28,7 @@ std::optional<std::string> receipt_of_step(Session& session, const ReceiptComman
   if (steps != nullptr && steps->is_array()) {
     for (const json::Value& step : steps->as_array()) {
       if (step.string_or("name") != command.step) continue;
-      const std::string id = step.string_or("receipt_id");
+      std::string id = step.string_or("receipt_id");
       if (!id.empty()) return id;
       session.fail(kRefused, fmt::format("the step {} has no receipt yet", shown(command.step)));
       return {};

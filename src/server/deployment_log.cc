@@ -22,7 +22,13 @@ Result<tlog::LogKeys> open_keys(store::Store& store, const std::string& data_dir
   const std::string folder = keys_folder(data_directory);
   RETURN_IF_ERROR(tlog::finish_rotation(store, folder, passphrase));
   ASSIGN_OR_RETURN(const std::string origin, tlog::newest_origin(store));
-  return tlog::load_keys(folder, origin, passphrase);
+  auto keys = tlog::load_keys(folder, origin, passphrase);
+  // A store without its keys is no store that is not there.
+  if (!keys && keys.error().code == Code::kNotFound) {
+    return failure(Code::kUnavailable, "{}; put back the keys that were made with this store",
+                   keys.error().message);
+  }
+  return keys;
 }
 
 Result<std::unique_ptr<tlog::Sequencer>> open_log(store::Store& store,

@@ -21,7 +21,8 @@ std::string keys_folder(const std::string& data_directory);
 std::string watermark_path(const std::string& data_directory);
 
 /// The keys of the newest log in `store`; what a crash left of a rotation or a recovery is finished
-/// or dropped first. Errors: those of tlog::finish_rotation and tlog::load_keys
+/// or dropped first. Errors: those of tlog::finish_rotation and tlog::load_keys, where a missing
+/// file is kUnavailable
 Result<tlog::LogKeys> open_keys(store::Store& store, const std::string& data_directory,
                                 const Secret& passphrase);
 

@@ -366,6 +366,14 @@ TEST_F(ServerTest, HasItsCheckpointsCosignedAndSaysSoInReceipts) {
   (*server)->stop(Duration::zero());
 }
 
+TEST_F(ServerTest, SaysWhichKeyIsMissing) {
+  fs::remove(root_ / "data" / kKeysFolder / tlog::kStatementKeyFile);
+  const auto server = Server::start(options_);
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error().code, Code::kUnavailable);
+  EXPECT_THAT(server.error().message, HasSubstr(std::string(tlog::kStatementKeyFile)));
+}
+
 TEST_F(ServerTest, MakesNoEntryWithoutItsLog) {
   auto server = Server::start(options_);
   ASSERT_TRUE(server) << server.error().message;
