@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "base/bytes.h"
+#include "merkle/verifier_key.h"
 #include "tests/cli/program.h"
 
 namespace avow {
@@ -195,7 +196,7 @@ TEST_F(Proofs, TheLogIsAuditedOverHttpAndAsAFolderAndHeldToAnOlderCheckpoint) {
   EXPECT_EQ(changed.code, 1);
   EXPECT_THAT(changed.out, HasSubstr("hash 1 is not that of entry 1"));
   const std::string root = avow({"log", "trusted-root", "--data-dir", data()}).out;
-  const std::string key = from_base64(log_key_.substr(log_key_.rfind('+') + 1)).value().substr(1);
+  const std::string key = merkle::VerifierKey::parse(log_key_).value().key;
   // SubjectPublicKeyInfo of an Ed25519 key (RFC 8410): these twelve bytes and the key.
   EXPECT_THAT(root, HasSubstr(to_base64(*from_hex("302a300506032b6570032100") + key)));
   EXPECT_EQ(avow({"log", "audit", file("copy")}).code, 1);  // nobody is believed
