@@ -81,6 +81,7 @@ testing::HttpReply Onlooker::execute_resting(std::uint16_t port) const {
 void Onlooker::use(std::uint16_t port, std::size_t callers, std::size_t runs) {
   std::atomic<std::size_t> asked = 0;
   std::vector<std::jthread> threads;
+  threads.reserve(callers);
   for (std::size_t i = 0; i < callers; ++i) {
     threads.emplace_back([&] {
       for (std::size_t n = 0; (n = asked++) < runs;) {
@@ -232,13 +233,13 @@ void Onlooker::audit(std::uint16_t port) {
       {"audit", "tenant", "--url", url, "--key", deployment_.api_key, "--log-key", log_key_});
 }
 
-void Onlooker::expect_command(std::vector<std::string> arguments) const {
+void Onlooker::expect_command(const std::vector<std::string>& arguments) const {
   std::istringstream in;
   std::ostringstream out;
   std::ostringstream err;
   cli::Terminal terminal{in, out, err};
   const std::string name = arguments[0] + " " + arguments[1];
-  EXPECT_EQ(cli::run(std::move(arguments), terminal), 0) << name << "\n" << out.str() << err.str();
+  EXPECT_EQ(cli::run(arguments, terminal), 0) << name << "\n" << out.str() << err.str();
 }
 
 std::size_t Onlooker::run_count() const {

@@ -64,7 +64,7 @@ class Onlooker {
   Result<std::vector<merkle::Hash>> read_leaves(std::uint16_t port, std::uint64_t size) const;
   void check_log(std::uint16_t port);
   void check_runs(std::uint16_t port);
-  void expect_command(std::vector<std::string> arguments) const;
+  void expect_command(const std::vector<std::string>& arguments) const;
   std::string make_workflow(std::uint16_t port, const std::string& name, const std::string& steps);
 
   const testing::Deployment& deployment_;

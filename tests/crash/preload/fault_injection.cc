@@ -59,7 +59,10 @@ std::optional<std::string> read_file(const std::string& path) {
   if (file < 0) return {};
   std::string text;
   std::array<char, 4096> buffer{};
-  for (ssize_t n = 0; (n = ::read(file, buffer.data(), buffer.size())) > 0;) {
+  const auto read_more = [&] {
+    return ::pread(file, buffer.data(), buffer.size(), static_cast<off_t>(text.size()));
+  };
+  for (ssize_t n = 0; (n = read_more()) > 0;) {
     text.append(buffer.data(), static_cast<std::size_t>(n));
   }
   ::close(file);
