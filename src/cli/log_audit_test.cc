@@ -26,6 +26,7 @@ class Files {
     files_[kCheckpointPath] = log.checkpoint();
     const std::uint64_t size = log.entries.size();
     std::vector<merkle::Hash> hashes;
+    hashes.reserve(size);
     for (const std::string& entry : log.entries) hashes.push_back(merkle::oracle::leaf(entry));
     for (int level = 0; !hashes.empty(); ++level) {
       std::vector<merkle::Hash> above;
@@ -126,7 +127,7 @@ TEST(LogAudit, FindsACheckpointWhoseTextWasChangedAnywhere) {
 TEST(LogAudit, NamesThePlaceOfTheFirstInconsistency) {
   const auto log = log_of(300);
   Files changed(log);
-  changed.all()["tile/0/001.p/44"][32 * 5] ^= 1;
+  changed.all()["tile/0/001.p/44"][std::size_t{32} * 5] ^= 1;
   EXPECT_EQ(refusal(changed, log.key_alone()), "tile/0/001.p/44: hash 5 is not that of entry 261");
 }
 

@@ -37,6 +37,7 @@ class Process {
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, error_file.c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC, 0600);
     std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
     CHECK(posix_spawnp(&id_, arguments[0], &actions, nullptr, arguments.data(), environ) == 0);
