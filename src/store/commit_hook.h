@@ -73,7 +73,7 @@ class LogWriter {
 };
 
 /// Called on the committing thread: for each transaction begin(), then add() for every commit with
-/// statements whose rows are written, integrate() if there was one, and at last committed() or
+/// statements that is accepted, integrate() if there was one, and at last committed() or
 /// rolled_back(). An error of the first three fails the whole batch.
 class CommitHook {
  public:

@@ -370,20 +370,24 @@ Result<void> Sequencer::Impl::write(store::LogWriter& writer) {
       before ? *before : Head{.log = log, .checkpoint = {}, .note = {}, .range = {}});
   std::vector<SigningPool::Signed> made = pool.join();
   CHECK(made.size() == tx.entries.size());
+  std::vector<store::LogTile> tiles;
   for (std::size_t i = 0; i < made.size(); ++i) {
     store::LogEntry& entry = tx.entries[i];
     CHECK(entry.index == after->range.size());
     entry.statement = std::move(made[i].statement);
     entry.entry = std::move(made[i].entry);
-    RETURN_IF_ERROR(writer.add_entry(entry));
-    for (const store::LogTile& tile : append(*after, made[i].leaf)) {
-      RETURN_IF_ERROR(writer.add_tile(tile));
-    }
+    std::ranges::move(append(*after, made[i].leaf), std::back_inserter(tiles));
   }
   if (tx.key_statement) after->keys_index = tx.keys_index;
   CHECK(!before || after->range.size() > before->checkpoint.size);
   after->checkpoint = {keys.origin, after->range.size(), after->range.root()};
-  after->note = signers().sign_checkpoint(after->checkpoint.text());
+  // Signed while the rows are written; nobody sees it before all of it is durable.
+  pool.order_work([after, with = &signers()] {
+    after->note = with->sign_checkpoint(after->checkpoint.text());
+  });
+  for (const store::LogEntry& entry : tx.entries) RETURN_IF_ERROR(writer.add_entry(entry));
+  for (const store::LogTile& tile : tiles) RETURN_IF_ERROR(writer.add_tile(tile));
+  pool.join_work();
   RETURN_IF_ERROR(writer.put_head(row_of(*after)));
   tx.head = std::move(after);
   return {};

@@ -27,7 +27,7 @@
 namespace avow::tlog {
 
 struct SequencerOptions {
-  int signing_threads = 2;  ///< Beside the committing thread, which signs too.
+  int signing_threads = 1;  ///< Beside the committing thread, which signs too.
 };
 
 class Sequencer : public store::CommitHook {

@@ -17,6 +17,11 @@ constexpr std::int64_t kForceFactor = 4;
 
 Error stopped() { return failure(Code::kUnavailable, "the store is stopped"); }
 
+Result<Writer::Place> done_by(const Committer::Job& job, Writer& writer) {
+  RETURN_IF_ERROR(job(writer));
+  return Writer::Place{};
+}
+
 }  // namespace
 
 Committer::Committer(std::unique_ptr<Connection> connection, CommitterOptions options)
@@ -131,13 +136,19 @@ Result<void> Committer::write_rows(Batch& batch, CommitHook& hook) {
   bool has_added = false;
   for (auto& waiting : batch) {
     if (!waiting.outcome) continue;
-    waiting.outcome = waiting.job ? waiting.job(writer_) : writer_.write(waiting.commit);
-    if (!waiting.outcome && waiting.outcome.error().code != Code::kConflict) {
-      return waiting.outcome;
+    const auto place = waiting.job ? done_by(waiting.job, writer_) : writer_.admit(waiting.commit);
+    if (!place) {
+      if (place.error().code != Code::kConflict) return place.error();
+      waiting.outcome = place.error();
+      continue;
     }
-    if (!waiting.outcome || waiting.commit.statements.empty()) continue;
-    RETURN_IF_ERROR(from_hook(hook.add(log_writer_, std::move(waiting.commit.statements))));
-    has_added = true;
+    if (waiting.job) continue;
+    // Before the rows: what the hook has others do goes on while they are written.
+    if (!waiting.commit.statements.empty()) {
+      RETURN_IF_ERROR(from_hook(hook.add(log_writer_, std::move(waiting.commit.statements))));
+      has_added = true;
+    }
+    RETURN_IF_ERROR(writer_.write(waiting.commit, *place));
   }
   if (has_added) RETURN_IF_ERROR(from_hook(hook.integrate(log_writer_)));
   // The sync. If we stop before it, recovery finds none of the batch; after it, all of it.

@@ -62,7 +62,7 @@ void compress_parts(Commit& commit) {
   for (auto& segment : *commit.run->replaced) segment.bytes = compress(segment.bytes);
 }
 
-Result<void> Writer::write(const Commit& commit) {
+Result<Writer::Place> Writer::admit(const Commit& commit) {
   // Everything that can be refused comes before the first write that is not under a savepoint: so
   // the common commit, which has no records, needs none.
   Place place;
@@ -71,6 +71,10 @@ Result<void> Writer::write(const Commit& commit) {
   }
   if (commit.answer) RETURN_IF_ERROR(check_answer(*commit.answer));
   if (!commit.records.empty()) RETURN_IF_ERROR(write_records(commit.records));
+  return place;
+}
+
+Result<void> Writer::write(const Commit& commit, const Place& place) {
   if (commit.run) RETURN_IF_ERROR(write_run(*commit.run, place));
   for (const auto& change : commit.tasks) RETURN_IF_ERROR(write_task(change));
   if (commit.answer) RETURN_IF_ERROR(write_answer(*commit.answer));

@@ -22,14 +22,6 @@ class Writer {
  public:
   explicit Writer(Connection& connection) : connection_(connection) {}
 
-  /// `commit` went through check_form() and compress_parts().
-  Result<void> write(const Commit& commit);
-  Result<void> put_meta(std::string_view name, std::string_view value);
-  Result<std::size_t> drop_expired_answers(Time now, std::size_t limit);
-  /// Writes a page and changes nothing: whether there is room for it.
-  Result<void> probe();
-
- private:
   /// Where a run stands before its change.
   struct Place {
     std::int64_t number = 0;
@@ -38,6 +30,17 @@ class Writer {
     std::uint32_t next_seq = 1;
   };
 
+  // A commit in two halves; it went through check_form() and compress_parts().
+  /// All that can be refused, records written.
+  Result<Place> admit(const Commit& commit);
+  /// The rest of what was admitted just before: no error is a kConflict.
+  Result<void> write(const Commit& commit, const Place& place);
+  Result<void> put_meta(std::string_view name, std::string_view value);
+  Result<std::size_t> drop_expired_answers(Time now, std::size_t limit);
+  /// Writes a page and changes nothing: whether there is room for it.
+  Result<void> probe();
+
+ private:
   Result<Place> find_place(const RunChange& change);
   Result<void> check_answer(const IdempotentAnswer& answer);
   Result<void> write_run(const RunChange& change, Place place);
