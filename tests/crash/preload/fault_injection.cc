@@ -19,6 +19,7 @@
 //                         second N, about half of the writes, which is what a disk that writes in
 //                         an order of its own leaves. Renames last when their folder is synced.
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,11 +30,13 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace {
@@ -131,7 +134,7 @@ class Faults {
     report(name);
     if (orders_.moment == "after") return Verdict::kGoOn;
     if (orders_.moment == "half") halve();
-    if (orders_.moment == "power") lose_unsynced();
+    if (orders_.moment == "power") lose_power();
     die();
     return Verdict::kFail;
   }
@@ -193,6 +196,34 @@ class Faults {
     std::abort();  // not reached: nothing outlives that signal
   }
 
+  /// By a child, while all threads of this process are stopped: they map the files that it cuts.
+  void lose_power() {
+    const pid_t server = ::getpid();
+    if (::fork() != 0) {
+      for (;;) ::pause();  // until the child kills this process
+    }
+    ::kill(server, SIGSTOP);
+    while (!is_stopped(server)) ::sched_yield();
+    lose_unsynced();
+    // Not to hold what the server held, its lock among it, for a moment longer than it does.
+    (void)::syscall(SYS_close_range, 0, ~0U, 0);
+    ::kill(server, SIGKILL);
+    ::_exit(0);
+  }
+  /// Whether all its threads are, or it is no more.
+  static bool is_stopped(pid_t process) {
+    std::error_code gone;
+    for (const auto& thread :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task", gone)) {
+      // "<id> (<name>) <state> ..."
+      const std::string line = read_file(thread.path() / "stat").value_or("");
+      const std::size_t name_end = line.rfind(')');
+      if (name_end == std::string::npos) continue;
+      const char state = line.substr(name_end).at(2);
+      if (state != 'T' && state != 'Z' && state != 'X') return false;
+    }
+    return true;
+  }
   void lose_unsynced() {
     const bool is_all = orders_.number % 2 == 0;
     std::uint64_t chance = orders_.number;
