@@ -150,6 +150,13 @@ bool are_ascending(const std::vector<ContentAccount>& contents) {
          }) == contents.end();
 }
 
+bool are_ascending(const std::vector<LoggedStatement>& erasures) {
+  return erasures.size() <= kErasuresMax &&
+         std::ranges::adjacent_find(erasures, [](const auto& a, const auto& b) {
+           return a.index >= b.index;
+         }) == erasures.end();
+}
+
 Error bad_member(std::string_view name) {
   return failure(Code::kCorruption, "receipt: member \"{}\" is missing or wrong", name);
 }
@@ -175,7 +182,10 @@ Result<Receipt> from_json(const json::Value& value) {
       !are_ascending(receipt.contents)) {
     return bad_member("contents");
   }
-  if (!read_optional_list(value.find("erasures"), receipt.erasures)) return bad_member("erasures");
+  if (!read_optional_list(value.find("erasures"), receipt.erasures) ||
+      !are_ascending(receipt.erasures)) {
+    return bad_member("erasures");
+  }
   if (!has_only(value, {"v", "kind", "id", "statement", "keys", "checkpoint",
                         kind == "bundle" ? "journal" : "events", "contents", "erasures"})) {
     return failure(Code::kCorruption, "receipt has a member that is not known");

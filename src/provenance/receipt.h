@@ -18,6 +18,9 @@ inline constexpr std::int64_t kReceiptVersion = 1;
 /// Of a receipt. A bundle is as long as its run's events and contents.
 inline constexpr std::size_t kReceiptBytesMax = std::size_t{1} << 20;
 
+/// Each is checked like the file's own statement: no file may ask for more work than this.
+inline constexpr std::size_t kErasuresMax = 64;
+
 /// A statement and its place in the log.
 struct LoggedStatement {
   std::string statement;  ///< Its exact bytes.
@@ -61,7 +64,8 @@ struct Receipt {
   std::vector<ProvenEvent> events;
   std::optional<std::vector<std::string>> journal;
   std::vector<ContentAccount> contents;   ///< Ascending, each once; of a bundle: every one.
-  std::vector<LoggedStatement> erasures;  ///< The content.erased that erased marks rest on.
+  /// The content.erased that erased marks rest on: ascending by index, at most kErasuresMax.
+  std::vector<LoggedStatement> erasures;
 
   [[nodiscard]] bool is_bundle() const { return journal.has_value(); }
 };

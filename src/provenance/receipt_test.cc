@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <numeric>
 
 #include "json/write.h"
 #include "provenance/log_for_tests.h"
@@ -134,6 +135,28 @@ TEST_F(AReceipt, OfAnotherFormIsCorrupt) {
   for (const char* text : {"", "[]", "1", "{}", "{\"v\":1}"}) {
     EXPECT_EQ(decode_receipt(text).error().code, Code::kCorruption) << text;
   }
+}
+
+// Each costs a verifier as much as the file's own statement.
+TEST_F(AReceipt, WithAnErasureTwiceOrOutOfOrderOrWithTooManyIsCorrupt) {
+  const auto with = [this](const std::vector<std::uint64_t>& indexes) {
+    Receipt receipt = bundle_;
+    receipt.erasures.clear();
+    for (const std::uint64_t index : indexes) {
+      receipt.erasures.push_back(log_.logged(0));
+      receipt.erasures.back().index = index;
+    }
+    const auto decoded = decode_receipt(encode(receipt));
+    return decoded ? std::nullopt : std::optional(decoded.error().code);
+  };
+  EXPECT_EQ(with({0, 1, 2}), std::nullopt);
+  EXPECT_EQ(with({1, 1}), Code::kCorruption);
+  EXPECT_EQ(with({2, 1}), Code::kCorruption);
+  std::vector<std::uint64_t> most(kErasuresMax);
+  std::iota(most.begin(), most.end(), 0);
+  EXPECT_EQ(with(most), std::nullopt);
+  most.push_back(kErasuresMax);
+  EXPECT_EQ(with(most), Code::kCorruption);
 }
 
 TEST_F(AReceipt, OfANewerVersionIsNotGuessedAt) {

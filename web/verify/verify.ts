@@ -937,7 +937,7 @@ class Verifier {
     return new Verifier(
       statement,
       keys,
-      optionalList(erasures, "erasures").map((one) => readLogged(one, "erasures")),
+      readErasures(erasures),
       id.slice(0, -5) + "00000",
       parseInt(id.slice(-5), 16),
       isBundle,
@@ -1172,6 +1172,16 @@ function optionalList(value: Json | undefined, what: string): Json[] {
   if (value === undefined) return [];
   demand(Array.isArray(value) && value.length > 0, `"${what}" is no list, or empty`);
   return value;
+}
+
+/** Each is checked like the file's own statement: no file may ask for more work than this. */
+const ERASURES_MAX = 64;
+
+function readErasures(value: Json | undefined): Logged[] {
+  const erasures = optionalList(value, "erasures").map((one) => readLogged(one, "erasures"));
+  const ascend = erasures.every((one, i) => i === 0 || erasures[i - 1]!.index < one.index);
+  demand(ascend && erasures.length <= ERASURES_MAX, "the erasures do not ascend, or are too many");
+  return erasures;
 }
 
 function readJournal(value: Json | undefined): Event[] {
