@@ -95,21 +95,21 @@ std::optional<merkle::Checkpoint> Watermark::value() const {
 }
 
 Result<void> Watermark::raise(const merkle::Checkpoint& checkpoint) {
-  const MutexLock lock(mutex_);
-  if (value_) {
-    const bool is_equal = value_->size == checkpoint.size && value_->root == checkpoint.root;
-    if (value_->origin != checkpoint.origin || (value_->size == checkpoint.size && !is_equal)) {
-      return failure(
-          Code::kCorruption, "log \"{}\" at {} is not the log \"{}\" that was seen at {}",
-          shown(checkpoint.origin), checkpoint.size, shown(value_->origin), value_->size);
+  const MutexLock one_at_a_time(writing_);
+  if (const auto seen = value()) {
+    const bool is_equal = seen->size == checkpoint.size && seen->root == checkpoint.root;
+    if (seen->origin != checkpoint.origin || (seen->size == checkpoint.size && !is_equal)) {
+      return failure(Code::kCorruption,
+                     "log \"{}\" at {} is not the log \"{}\" that was seen at {}",
+                     shown(checkpoint.origin), checkpoint.size, shown(seen->origin), seen->size);
     }
-    if (checkpoint.size <= value_->size) return {};
+    if (checkpoint.size <= seen->size) return {};
   }
   return write(checkpoint);
 }
 
 Result<void> Watermark::reset(const merkle::Checkpoint& checkpoint) {
-  const MutexLock lock(mutex_);
+  const MutexLock one_at_a_time(writing_);
   return write(checkpoint);
 }
 
@@ -128,6 +128,7 @@ Result<void> Watermark::write(const merkle::Checkpoint& checkpoint) {
   if (directory.number() < 0) return system_failure("open", folder, errno);
   if (std::rename(next.c_str(), path_.c_str()) != 0) return system_failure("rename", next, errno);
   sync_or_stop(directory, folder);
+  const MutexLock lock(mutex_);
   value_ = checkpoint;
   return {};
 }

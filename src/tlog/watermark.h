@@ -18,7 +18,7 @@ class Watermark {
   /// kUnavailable (cannot be read)
   static Result<std::unique_ptr<Watermark>> open(std::string path);
 
-  /// Absent: there is no file.
+  /// Absent: there is no file. Never waits for a write.
   [[nodiscard]] std::optional<merkle::Checkpoint> value() const;
   /// Makes it durable that `checkpoint` may have been seen; returns at once if one as large has
   /// been. Errors: kCorruption  another root, or another origin, at that size
@@ -31,11 +31,12 @@ class Watermark {
  private:
   Watermark(std::string path, std::optional<merkle::Checkpoint> value)
       : path_(std::move(path)), value_(std::move(value)) {}
-  Result<void> write(const merkle::Checkpoint& checkpoint) REQUIRES(mutex_);
+  Result<void> write(const merkle::Checkpoint& checkpoint) REQUIRES(writing_);
 
   const std::string path_;
+  Mutex writing_;  ///< Held over the syncs. Taken before `mutex_`.
   mutable Mutex mutex_;
-  std::optional<merkle::Checkpoint> value_ GUARDED_BY(mutex_);
+  std::optional<merkle::Checkpoint> value_ GUARDED_BY(mutex_);  ///< Changes under both.
 };
 
 }  // namespace avow::tlog

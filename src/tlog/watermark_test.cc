@@ -7,14 +7,18 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <thread>
 #include <vector>
 
 namespace {
 
 std::atomic<bool> syncs_fail{false};
+std::function<void()> before_sync;  // on the thread that syncs
 
 }  // namespace
 
@@ -24,6 +28,7 @@ extern "C" int fsync(int descriptor) {
     errno = EIO;
     return -1;
   }
+  if (before_sync) before_sync();
   return static_cast<int>(::syscall(SYS_fsync, descriptor));
 }
 
@@ -150,6 +155,28 @@ TEST_F(WatermarkTest, TakesTheLargestOfManyThreads) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(open()->value(), seen(100));
+}
+
+// The size is asked for by every tile that is served: with one lock for both, each waits for a
+// disk.
+TEST_F(WatermarkTest, IsReadWhileANewOneIsBeingSynced) {
+  const auto watermark = open();
+  ASSERT_TRUE(watermark->raise(seen(5)));
+  std::vector<std::thread> readers;
+  int syncs = 0;
+  before_sync = [&] {
+    ++syncs;
+    auto answer = std::make_shared<std::promise<std::optional<merkle::Checkpoint>>>();
+    auto value = answer->get_future();
+    readers.emplace_back([&watermark, answer] { answer->set_value(watermark->value()); });
+    ASSERT_EQ(value.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+    EXPECT_EQ(value.get(), seen(5)) << "not before it is durable";
+  };
+  EXPECT_TRUE(watermark->raise(seen(6)));
+  before_sync = nullptr;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(syncs, 2) << "the file and its folder";
+  EXPECT_EQ(watermark->value(), seen(6));
 }
 
 using WatermarkDeathTest = WatermarkTest;
