@@ -20,6 +20,14 @@ bool covers(const std::optional<SignedCheckpoint>& checkpoint, std::uint64_t ind
   return checkpoint && index < checkpoint->checkpoint.size;
 }
 
+bool covers(const std::shared_ptr<const Head>& head, std::uint64_t index) {
+  return head && index < head->checkpoint.size;
+}
+
+Error no_entry(std::uint32_t log, std::uint64_t index) {
+  return failure(Code::kNotFound, "log {} has no entry {}", log, index);
+}
+
 /// `note` with `more` signatures, each in the place of an older one by the same key.
 merkle::Note merged(merkle::Note note, const std::vector<merkle::NoteSignature>& more) {
   for (const merkle::NoteSignature& signature : more) {
@@ -79,7 +87,9 @@ struct Log::Impl : std::enable_shared_from_this<Impl> {
   Result<SignedCheckpoint> published();
   Result<SignedCheckpoint> covering(std::uint32_t log, std::uint64_t index);
   Result<SignedCheckpoint> leave(std::optional<std::uint64_t> wanted);
-  Result<SignedCheckpoint> stored(const store::LogHead& head) const;
+  Result<std::uint32_t> newest_log() const;
+  Result<SignedCheckpoint> last_of_older(std::uint32_t log) const;
+  Result<void> check_is_told(std::uint32_t log, std::uint64_t index) const;
   SignedCheckpoint with_cosignatures(const SignedCheckpoint& plain) const REQUIRES(mutex);
   TileReader tiles(std::uint32_t log) const;
 
@@ -92,6 +102,7 @@ struct Log::Impl : std::enable_shared_from_this<Impl> {
   void keep(const SignedCheckpoint& asked, const std::vector<merkle::NoteSignature>& cosignatures);
   void wait(std::uint64_t index, Time deadline, const std::stop_token& gone,
             std::function<void(bool)> done);
+  bool is_witnessed(std::uint64_t index) const;
   void settle(std::uint64_t waiter, bool is_witnessed);
   void settle_covered();
   void close();
@@ -213,29 +224,60 @@ Result<SignedCheckpoint> Log::Impl::published() {
 }
 
 Result<SignedCheckpoint> Log::Impl::covering(std::uint32_t log, std::uint64_t index) {
-  const auto head = sequencer.head();
-  if (!head || head->log != log || sequencer.sealed()) {
-    ASSIGN_OR_RETURN(const auto stored_head, store.get_log_head(log));
-    if (index >= stored_head.size) {
-      return failure(Code::kNotFound, "log {} has no entry {}", log, index);
-    }
-    return stored(stored_head);
+  ASSIGN_OR_RETURN(const std::uint32_t newest, newest_log());
+  if (log < newest) {
+    ASSIGN_OR_RETURN(auto last, last_of_older(log));
+    if (index >= last.checkpoint.size) return no_entry(log, index);
+    return last;
   }
+  if (const auto why = sequencer.sealed()) return failure(Code::kUnavailable, "{}", *why);
+  if (log > newest) return no_entry(log, index);
   {
     const MutexLock lock(mutex);
     if (covers(cosigned, index)) return *cosigned;
     if (covers(out, index)) return with_cosignatures(*out);
   }
-  if (index >= head->checkpoint.size) {
-    return failure(Code::kNotFound, "log {} has no entry {}", log, index);
-  }
+  if (!covers(sequencer.head(), index)) RETURN_IF_ERROR(check_is_told(log, index));
   return leave(index);
 }
 
-Result<SignedCheckpoint> Log::Impl::stored(const store::LogHead& head) const {
+/// COMMIT makes an entry readable a moment before committed() makes the head that covers it.
+Result<void> Log::Impl::check_is_told(std::uint32_t log, std::uint64_t index) const {
+  const auto durable = store.get_log_head(log);
+  if (!durable && durable.error().code != Code::kNotFound) return durable.error();
+  if (!durable || index >= durable->size) return no_entry(log, index);
+  if (covers(sequencer.head(), index)) return {};
+  return failure(Code::kUnavailable, "entry {} of log {} is not in a checkpoint yet", index, log);
+}
+
+Result<std::uint32_t> Log::Impl::newest_log() const {
+  if (const auto head = sequencer.head()) return head->log;
+  const auto stored = store.newest_log_head();
+  if (stored) return stored->log;
+  if (stored.error().code == Code::kNotFound) return 1;
+  return stored.error();
+}
+
+/// Its stored checkpoint, if the log that took its place names it as where this one got to. Another
+/// one is a fork's, or of entries that nobody had seen when it ended.
+Result<SignedCheckpoint> Log::Impl::last_of_older(std::uint32_t log) const {
+  ASSIGN_OR_RETURN(const auto head, store.get_log_head(log));
   ASSIGN_OR_RETURN(const auto note, merkle::Note::parse(head.checkpoint));
-  ASSIGN_OR_RETURN(auto checkpoint, merkle::Checkpoint::parse(note.text));
-  return SignedCheckpoint{head.log, std::move(checkpoint), head.checkpoint, false, head.keys_index};
+  ASSIGN_OR_RETURN(auto last, merkle::Checkpoint::parse(note.text));
+  ASSIGN_OR_RETURN(const auto next, store.read_log(log + 1, 0, 1));
+  if (next.empty()) return failure(Code::kCorruption, "log {} lacks its genesis", log + 1);
+  ASSIGN_OR_RETURN(const auto genesis, provenance::decode_statement(next.front().statement));
+  const auto& end = genesis.old_head;
+  const bool is_named =
+      end && end->origin == last.origin &&
+      (last.size < end->size || (last.size == end->size && last.root == end->root));
+  if (!is_named) {
+    return failure(Code::kUnavailable,
+                   "the stored end of log {} ({} entries of \"{}\") is not the one that log {} "
+                   "took the place of",
+                   log, last.size, shown(last.origin), log + 1);
+  }
+  return SignedCheckpoint{log, std::move(last), head.checkpoint, false, head.keys_index};
 }
 
 TileReader Log::Impl::tiles(std::uint32_t log) const {
@@ -335,12 +377,12 @@ void Log::Impl::keep(const SignedCheckpoint& asked,
   (kept.is_witnessed ? cosigned : partly) = kept;
 }
 
-// --------------------------------------------------------------------------- who waits for
-// witnesses
+// ------------------------------------------------------------------------ who waits for witnesses
 
 void Log::Impl::wait(std::uint64_t index, Time deadline, const std::stop_token& gone,
                      std::function<void(bool)> done) {
   if (rounds == nullptr || gone.stop_requested()) return done(false);
+  if (is_witnessed(index)) return done(true);
   const std::uint64_t id = next_waiter++;
   Waiter& waiter = waiters[id];
   waiter.index = index;
@@ -351,7 +393,11 @@ void Log::Impl::wait(std::uint64_t index, Time deadline, const std::stop_token& 
   strand.post_at(deadline, give_up);
   // Posted: it is called on whatever thread requests the stop, perhaps inside this very line.
   waiter.gone.emplace(gone, [&to = strand, give_up] { to.post(give_up); });
-  settle_covered();
+}
+
+bool Log::Impl::is_witnessed(std::uint64_t index) const {
+  const MutexLock lock(mutex);
+  return covers(cosigned, index);
 }
 
 void Log::Impl::settle(std::uint64_t waiter, bool is_witnessed) {
@@ -420,13 +466,10 @@ void Log::when_witnessed(std::uint64_t index, Time deadline, std::stop_token gon
 }
 
 Result<std::string> Log::tile(const merkle::Tile& tile) {
+  if (const auto why = impl_->sequencer.sealed()) return failure(Code::kUnavailable, "{}", *why);
   const auto head = impl_->sequencer.head();
-  if (head && !impl_->sequencer.sealed()) {
-    return impl_->tiles(head->log).tile(tile, impl_->watermark->value()->size);
-  }
-  // Sealed, or empty: what the store has.
-  ASSIGN_OR_RETURN(const auto stored, impl_->store.newest_log_head());
-  return impl_->tiles(stored.log).tile(tile, stored.size);
+  if (!head) return failure(Code::kNotFound, "the log has no entry yet");
+  return impl_->tiles(head->log).tile(tile, impl_->watermark->value()->size);
 }
 
 Result<provenance::LoggedStatement> Log::prove(const store::LogEntry& entry,

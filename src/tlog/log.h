@@ -5,10 +5,13 @@
 // Nothing leaves that the watermark does not cover: a checkpoint is written there first. Tiles are
 // served up to the largest size that left.
 //
-// Sealed   (the store's log is not the one that was seen last) nothing is published; tiles and
-//          proofs of what the store has go on, by the checkpoint that it was stored with.
+// Sealed   (the store's log is not the one that was seen last) nothing of it leaves: no checkpoint,
+//          tile or proof, for it may be a fork. Older logs, which a recovery ended, go on.
 // Alarm    (a witness says that the log forked) what was published stays so, and nothing leaves
 //          that did not before. Until the next start, which asks the witnesses again.
+//
+// LIMITATION: published() and covering() sync the watermark on the thread that calls: where they
+// let something out, a request waits for the disk, and those behind it with it. tile() does not.
 #pragma once
 #include <functional>
 #include <memory>
@@ -69,9 +72,12 @@ class Log {
   Result<SignedCheckpoint> published();
   /// What a receipt of that entry uses: the newest cosigned checkpoint that covers it, else a
   /// signed one, which many receipts share, so that they share the watermark's sync. An entry of an
-  /// older log: that log's last one.
+  /// older log: that log's last one, which the genesis of the log behind it must agree with.
   /// Errors: kNotFound     not in the log
-  ///         kUnavailable  an alarm stands, and the entry is newer; those of Watermark::raise
+  ///         kUnavailable  the log is sealed; an alarm stands, and the entry is newer; the entry
+  ///         was
+  ///                       committed this moment; the older log's end is not the one that was named
+  ///                       when it ended; those of Watermark::raise
   Result<SignedCheckpoint> covering(std::uint32_t log, std::uint64_t index);
   /// Calls `done` once, when a checkpoint that covers `index` has the quorum's cosignatures, or at
   /// `deadline`, or when `gone` is requested, on the strand. True: there is one. At once false
@@ -80,7 +86,9 @@ class Log {
   void when_witnessed(std::uint64_t index, Time deadline, std::stop_token gone,
                       std::function<void(bool)> done);
 
-  /// A tile or entry bundle of what is out. Errors: kNotFound
+  /// A tile or entry bundle of what is out.
+  /// Errors: kNotFound     nothing that is out has it
+  ///         kUnavailable  the log is sealed; those of the store's reads
   Result<std::string> tile(const merkle::Tile& tile);
   /// `entry` proved in the tree of `checkpoint`, which is of the same log.
   Result<provenance::LoggedStatement> prove(const store::LogEntry& entry,

@@ -3,6 +3,7 @@
 // tree's. The witnesses behave as C2SP tlog-witness says, or as a test tells them to.
 #include "tlog/log.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -260,6 +261,40 @@ TEST_F(LogTest, GivesReceiptsACheckpointThatLeftAlreadyIfItCoversThem) {
   EXPECT_EQ(log->covering(2, 0).error().code, Code::kNotFound);
 }
 
+/// The moment between COMMIT and the new head, in which `meanwhile` asks for what was committed.
+struct BetweenCommitAndHead : store::CommitHook {
+  BetweenCommitAndHead(store::CommitHook& its_behind, std::function<void()> its_meanwhile)
+      : behind(its_behind), meanwhile(std::move(its_meanwhile)) {}
+  Result<void> begin() override { return behind.begin(); }
+  Result<void> add(store::LogWriter& log, std::vector<store::QueuedStatement> statements) override {
+    return behind.add(log, std::move(statements));
+  }
+  Result<void> integrate(store::LogWriter& log) override { return behind.integrate(log); }
+  void committed() override {
+    meanwhile();
+    behind.committed();
+  }
+  void rolled_back() override { behind.rolled_back(); }
+  store::CommitHook& behind;
+  const std::function<void()> meanwhile;
+};
+
+TEST_F(LogTest, SaysOfAnEntryThatWasCommittedThisMomentToAskAgain) {
+  open();
+  std::vector<Code> codes;
+  BetweenCommitAndHead hook(*world.sequencer, [&] {
+    const std::uint64_t size = world.store.newest_log_head()->size;
+    codes.push_back(log->covering(1, size - 1).error().code);
+    codes.push_back(log->covering(1, size).error().code);
+  });
+  world.store.set_hook(hook);
+  world.grow(2);  // the first ones of the log
+  world.grow(2);
+  EXPECT_EQ(codes, (std::vector{Code::kUnavailable, Code::kNotFound, Code::kUnavailable,
+                                Code::kNotFound}));
+  EXPECT_TRUE(log->covering(1, 4));
+}
+
 TEST_F(LogTest, ProvesEveryEntryAndItsKeysInTheCheckpointThatCoversIt) {
   open();
   world.grow(7);
@@ -290,8 +325,7 @@ TEST_F(LogTest, SharesOneSyncAmongManyThreads) {
   for (std::thread& thread : threads) thread.join();
 }
 
-// --------------------------------------------------------------------------- what a start finds
-// out
+// ----------------------------------------------------------------------- what a start finds out
 
 /// The log of `from` as it was at `head`.
 LogRows old_copy(LogWorld& from, const store::LogHead& head) {
@@ -313,7 +347,7 @@ TEST_F(LogTest, GoesOnAfterARestart) {
 }
 
 struct SealedLogTest : LogTest {
-  /// It says why, nothing is signed or published, and what the store has goes on.
+  /// It says why, nothing is signed, and nothing of it leaves.
   void expect_sealed(LogWorld& of, const std::vector<std::string>& words) {
     const auto fault = log->fault();
     ASSERT_TRUE(fault);
@@ -325,14 +359,18 @@ struct SealedLogTest : LogTest {
     EXPECT_EQ(watermark(), before);
     EXPECT_EQ(of.commit(std::vector{queued(change(1, 77))}).error().code, Code::kUnavailable);
 
-    const auto head = *of.store.newest_log_head();
-    const auto checkpoint = log->covering(1, head.size - 1);
-    ASSERT_TRUE(checkpoint) << checkpoint.error().message;
-    EXPECT_EQ(checkpoint->note, head.checkpoint);
-    EXPECT_EQ(log->covering(1, head.size).error().code, Code::kNotFound);
-    EXPECT_TRUE(log->tile({0, 0, head.size}));
-    const auto entries = entries_of(of);
-    EXPECT_TRUE(log->prove(entries.back(), *checkpoint));
+    const std::uint64_t size = of.store.newest_log_head()->size;
+    for (const std::uint64_t index : {std::uint64_t{0}, size - 1, size}) {
+      const auto covering = log->covering(1, index);
+      ASSERT_FALSE(covering) << "a checkpoint of " << covering->checkpoint.size << " left";
+      EXPECT_EQ(covering.error().code, Code::kUnavailable);
+      EXPECT_EQ(covering.error().message, *fault);
+    }
+    for (const int level : {merkle::kEntriesLevel, 0}) {
+      EXPECT_EQ(log->tile({level, 0, size}).error().code, Code::kUnavailable);
+      EXPECT_EQ(log->tile({level, 0, 1}).error().code, Code::kUnavailable);
+    }
+    EXPECT_EQ(watermark(), before);
   }
 };
 
@@ -402,7 +440,8 @@ TEST_F(SealedLogTest, IsSealedIfALogThatWasSeenIsEmptyNow) {
   open(empty);
   ASSERT_TRUE(log->fault());
   EXPECT_EQ(published_error(), Code::kUnavailable);
-  EXPECT_EQ(log->covering(1, 0).error().code, Code::kNotFound);
+  EXPECT_EQ(log->covering(1, 0).error().code, Code::kUnavailable);
+  EXPECT_EQ(log->tile({0, 0, 1}).error().code, Code::kUnavailable);
   EXPECT_FALSE(empty.commit(std::vector{queued(change(1, 1))}));
 }
 
@@ -414,8 +453,69 @@ TEST_F(SealedLogTest, StaysSealedIfTheSequencerWasBornSo) {
   reopen();
   ASSERT_TRUE(log->fault());
   EXPECT_EQ(published_error(), Code::kUnavailable);
-  EXPECT_TRUE(log->covering(1, 3));
-  EXPECT_TRUE(log->tile({0, 0, 4}));
+  EXPECT_EQ(log->covering(1, 3).error().code, Code::kUnavailable);
+  EXPECT_EQ(log->tile({0, 0, 4}).error().code, Code::kUnavailable);
+}
+
+// ------------------------------------------------------------------------------------- older logs
+
+struct OlderLogTest : LogTest {
+  /// In `of` another log begins, which says that the first got to `end`.
+  void end_first_log(LogWorld& of, const provenance::OldHead& end) {
+    auto next =
+        Sequencer::begin_log({2, end, {}}, test_keys(7, "next.example.com"), of.scheduler, of.rng);
+    of.store.set_hook(*next);
+    ASSERT_TRUE(of.commit(std::vector{Sequencer::genesis()}));
+    of.sequencer = std::move(next);
+    auto opened = Watermark::open(path);
+    ASSERT_TRUE((*opened)->reset({"next.example.com", 0, merkle::empty_root()}));
+    open(of);
+    ASSERT_EQ(log->fault(), std::nullopt);
+  }
+  [[nodiscard]] Checkpoint grow() {
+    open();
+    world.grow(5);
+    return world.sequencer->head()->checkpoint;
+  }
+};
+
+TEST_F(OlderLogTest, GoesOnWithTheEndThatTheNextOneNames) {
+  const Checkpoint end = grow();
+  end_first_log(world, {end.origin, end.size, end.root});
+  const auto last = log->covering(1, 5);
+  ASSERT_TRUE(last) << last.error().message;
+  EXPECT_EQ(last->note, world.store.get_log_head(1)->checkpoint);
+  EXPECT_TRUE(log->prove(world.store.read_log(1, 5, 1)->front(), *last));
+  EXPECT_EQ(log->covering(1, 6).error().code, Code::kNotFound);
+  world.sequencer->seal("the new one is not believed");
+  EXPECT_TRUE(log->covering(1, 5)) << "the older log is another matter";
+  EXPECT_EQ(log->covering(2, 0).error().code, Code::kUnavailable);
+}
+
+TEST_F(OlderLogTest, GoesOnWithLessThanWasSeenOfIt) {
+  const Checkpoint end = grow();
+  end_first_log(world, {end.origin, end.size + 10, provenance::filled(9)});
+  EXPECT_EQ(log->covering(1, 5)->checkpoint, end);
+}
+
+TEST_F(OlderLogTest, LetsNothingOutIfItsEndIsAnother) {
+  const Checkpoint end = grow();
+  using Case = std::pair<const char*, provenance::OldHead>;
+  for (const auto& [what, named] :
+       {Case{"a fork of that size", {end.origin, end.size, provenance::filled(9)}},
+        Case{"more than was named", {end.origin, end.size - 1, end.root}},
+        Case{"another log", {"other.example.com", end.size, end.root}}}) {
+    SCOPED_TRACE(what);
+    LogWorld copy;
+    put_rows(copy.store, copy.scheduler, {entries_of(world), {}, *world.store.get_log_head(1)});
+    end_first_log(copy, named);
+    const auto covering = log->covering(1, 2);
+    ASSERT_FALSE(covering);
+    EXPECT_EQ(covering.error().code, Code::kUnavailable);
+    EXPECT_THAT(covering.error().message, ::testing::HasSubstr("log 2 took the place of"));
+    EXPECT_TRUE(log->covering(2, 0));
+    log.reset();
+  }
 }
 
 // ------------------------------------------------------------------------------------- the
