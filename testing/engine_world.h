@@ -118,13 +118,28 @@ class EngineWorld {
 
   /// Kills the process and starts another on the same store, whose log must be whole.
   void crash_and_restart() {
+    kill();
+    boot();
+  }
+
+  /// Kills the process: there is no engine.
+  void kill() {
     made_before.push_back(runner.made.size());
     engine->crash();
     scheduler.drop_all();
     store.crash();
     runner.forget_pending();
     engine.reset();
-    boot();
+  }
+
+  /// An engine that is not started.
+  void make_engine() {
+    constexpr int kLanes = 4;
+    std::vector<engine::Engine::LaneExecutors> lanes;
+    for (int i = 0; i < kLanes; ++i)
+      lanes.push_back({scheduler.make_executor(), scheduler.make_executor()});
+    engine = std::make_unique<engine::Engine>(scheduler, rng, std::move(lanes), faults, runner,
+                                              directory, plans, options_);
   }
 
   struct Started {
@@ -247,12 +262,7 @@ class EngineWorld {
     CHECK(opened.has_value() && !(*opened)->sealed());
     store.set_hook(**opened);
     sequencer = std::move(*opened);
-    constexpr int kLanes = 4;
-    std::vector<engine::Engine::LaneExecutors> lanes;
-    for (int i = 0; i < kLanes; ++i)
-      lanes.push_back({scheduler.make_executor(), scheduler.make_executor()});
-    engine = std::make_unique<engine::Engine>(scheduler, rng, std::move(lanes), faults, runner,
-                                              directory, plans, options_);
+    make_engine();
     const auto started = engine->start();
     CHECK(started.has_value());
   }

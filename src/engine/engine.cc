@@ -11,7 +11,10 @@
 namespace avow::engine {
 namespace {
 constexpr std::size_t kPage = 1'000;
-}
+
+/// Where nothing may be written no engine is started, and no run of the store is touched.
+Error not_started() { return failure(Code::kUnavailable, "no run goes on here now"); }
+}  // namespace
 
 Engine::Engine(Clock& clock, Rng& rng, std::vector<LaneExecutors> lanes, store::Store& store,
                EffectRunner& runner, const Directory& directory, PlanSource& plans,
@@ -102,6 +105,7 @@ void Engine::stop(Duration grace) {
 }
 
 void Engine::start_run(NewRun run, Done done) {
+  if (!is_started_) return done(not_started());
   const auto refusal = [&]() -> std::optional<Error> {
     const MutexLock lock(mutex_);
     if (is_stopping_) return failure(Code::kUnavailable, "the server is stopping");
@@ -119,6 +123,10 @@ void Engine::start_run(NewRun run, Done done) {
 
 void Engine::tell(RunId run, Input input, std::optional<store::IdempotentAnswer> answer,
                   Done done) {
+  if (!is_started_) {
+    if (done) done(not_started());
+    return;
+  }
   lane_of(run).tell(run, std::move(input), std::move(answer), std::move(done));
 }
 

@@ -82,10 +82,12 @@ class Engine {
   void crash() { is_stopped_ = true; }
 
   /// Starts a run. `done` when it is durable. Errors: those of Store::commit; kResourceExhausted
-  /// beyond runs_waiting_per_tenant_max; kUnavailable while stopping.
+  /// beyond runs_waiting_per_tenant_max; kUnavailable while stopping, and if start() was not
+  /// called.
   void start_run(NewRun run, Done done);
   /// Tells a run something. Errors: kNotFound; kConflict where the machine refuses it;
-  /// kResourceExhausted beyond kInputsQueuedMax; those of Store::commit.
+  /// kResourceExhausted beyond kInputsQueuedMax; kUnavailable as for start_run; those of
+  /// Store::commit.
   void tell(RunId run, Input input, std::optional<store::IdempotentAnswer> answer, Done done);
 
   /// See TaskBoard::poll.
@@ -138,7 +140,7 @@ class Engine {
   std::vector<std::unique_ptr<Lane>> lanes_;
   TaskBoard board_;
   std::atomic<std::size_t> runs_loaded_ = 0;
-  bool is_started_ = false;
+  std::atomic<bool> is_started_ = false;
   bool is_stopped_ = false;
 
   mutable Mutex mutex_;

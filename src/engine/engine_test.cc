@@ -763,5 +763,29 @@ TEST(Engine, StartsNoMoreCallsThanThereAreSlots) {
   EXPECT_LE(most, 3U);
 }
 
+// On a server whose log cannot be believed the engine is not started: its runs are only read.
+TEST(Engine, RefusesWhatItIsAskedAndReadsNothingUnlessItWasStarted) {
+  EngineWorld world([](const Call&) { return succeed({}, std::chrono::minutes(1)); });
+  const auto active =
+      world.start(plan_of(R"([{"name":"w","type":"webhook","config":{"url":"https://e.com/"}}])"));
+  world.scheduler.run_for(std::chrono::seconds(2));
+  world.kill();
+  int reads = 0;
+  world.faults.is_read_refused = [&reads] { return ++reads > 0; };
+  world.make_engine();
+  const auto told = world.tell(active.id, CancelRequested{"key:test", {}});
+  const auto started =
+      world.start(plan_of(R"([{"name":"t","type":"wait","config":{"seconds":1}}])"));
+  world.scheduler.run_for(std::chrono::minutes(5));
+  for (const auto& answer : {told, started.answer}) {
+    ASSERT_TRUE(answer->has_value());
+    ASSERT_FALSE((*answer)->has_value());
+    EXPECT_EQ((*answer)->error().code, Code::kUnavailable);
+  }
+  EXPECT_EQ(reads, 0);
+  EXPECT_EQ(world.engine->figures().runs_loaded, 0U);
+  EXPECT_EQ(world.engine->figures().runs_started, 0U);
+}
+
 }  // namespace
 }  // namespace avow::engine
