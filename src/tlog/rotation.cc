@@ -61,6 +61,23 @@ struct Slot {
   fs::path aside;
 };
 
+/// What was put aside may be the only copy of a key. Errors: kConflict  `aside` is another file
+Result<void> check_is_free(const fs::path& aside, const fs::path& current) {
+  ASSIGN_OR_RETURN(const bool has_aside, is_there(aside));
+  ASSIGN_OR_RETURN(const bool has_current, is_there(current));
+  if (!has_aside || !has_current) return {};
+  ASSIGN_OR_RETURN(const Secret theirs, read_private_file(aside));
+  ASSIGN_OR_RETURN(const Secret ours, read_private_file(current));
+  if (theirs.reveal() == ours.reveal()) return {};
+  return failure(Code::kConflict, "\"{}\" holds another key than \"{}\": move it away first",
+                 aside.string(), current.string());
+}
+
+Result<void> put_aside(const fs::path& current, const fs::path& aside) {
+  RETURN_IF_ERROR(check_is_free(aside, current));
+  return rename_file(current, aside);
+}
+
 /// In an order that can be broken off anywhere and begun again: while `next` is there, nothing that
 /// is still needed has only the name `current`.
 template <class Key>
@@ -84,14 +101,18 @@ Result<void> settle(const Slot& slot, const KeysNow& now, const Secret& passphra
                    slot.current.string(), slot.next.string());
   }
   if (has_current && !slot.aside.empty()) {
-    RETURN_IF_ERROR(rename_file(slot.current, slot.aside));
+    RETURN_IF_ERROR(put_aside(slot.current, slot.aside));
   }
   return rename_file(slot.next, slot.current);
 }
 
 /// Where the keys of the log before go.
+fs::path aside_folder(const fs::path& folder, std::uint32_t log) {
+  return folder / fmt::format("log-{}", log);
+}
+
 Result<fs::path> make_aside_folder(const fs::path& folder, std::uint32_t log) {
-  fs::path aside = folder / fmt::format("log-{}", log);
+  fs::path aside = aside_folder(folder, log);
   std::error_code error;
   fs::create_directory(aside, error);
   if (!error) fs::permissions(aside, fs::perms::owner_all, error);
@@ -113,7 +134,7 @@ Result<void> settle_all(const fs::path& folder, const KeysNow& now, const Secret
     ASSIGN_OR_RETURN(const bool has_next, is_there(log.next));
     ASSIGN_OR_RETURN(const bool has_old, is_there(folder / kOldLogKeyFile));
     if (has_next && has_old) {
-      RETURN_IF_ERROR(rename_file(folder / kOldLogKeyFile, aside / kOldLogKeyFile));
+      RETURN_IF_ERROR(put_aside(folder / kOldLogKeyFile, aside / kOldLogKeyFile));
     }
     RETURN_IF_ERROR(settle<crypto::Ed25519PrivateKey>(log, now, passphrase));
     RETURN_IF_ERROR(settle<crypto::P256PrivateKey>(statements, now, passphrase));
@@ -129,26 +150,6 @@ Result<void> drop_next(const fs::path& folder) {
   RETURN_IF_ERROR(remove_file(folder / kNextLogKeyFile));
   RETURN_IF_ERROR(remove_file(folder / kNextStatementKeyFile));
   return sync_folder(folder);
-}
-
-/// A store that was put back to an old copy must not sign a second log from there on.
-Result<void> check_grew_from(store::Store& store, const std::shared_ptr<const Head>& head,
-                             const merkle::Checkpoint& seen, const std::string& origin) {
-  const std::uint64_t size = head ? head->checkpoint.size : 0;
-  if (seen.origin != origin || seen.size > size) {
-    return failure(Code::kUnavailable,
-                   "the log {} has {} entries, but {} was seen with {}: see `avow log recover`",
-                   origin, size, shown(seen.origin), seen.size);
-  }
-  TileReader tiles(store, head ? head->log : 1, head);
-  ASSIGN_OR_RETURN(const auto root, merkle::root_at(seen.size, tiles.nodes(seen.size)));
-  if (root != seen.root) {
-    return failure(Code::kUnavailable,
-                   "the first {} entries of the log are not those that were seen: see `avow log "
-                   "recover`",
-                   seen.size);
-  }
-  return {};
 }
 
 /// Commits it and waits; what it made of the keys' files is settled, and the store stopped, so that
@@ -175,6 +176,26 @@ Result<std::string> origin_of(const std::string& signed_checkpoint) {
   return std::move(checkpoint.origin);
 }
 
+/// Whether `log` had this name, or its genesis says it of the one before, which the store may have
+/// lost. What cannot be read may be why there is a recovery: it says nothing.
+Result<bool> names_log(store::Store& store, std::uint32_t log, const std::string& origin) {
+  const auto is_damage = [](const Error& error) {
+    return error.code == Code::kNotFound || error.code == Code::kCorruption;
+  };
+  const auto head = store.get_log_head(log);
+  if (!head && !is_damage(head.error())) return head.error();
+  if (const auto name = head ? origin_of(head->checkpoint) : std::string();
+      name && *name == origin) {
+    return true;
+  }
+  const auto entries = store.read_log(log, 0, 1);
+  if (!entries && !is_damage(entries.error())) return entries.error();
+  if (!entries || entries->empty()) return false;
+  const auto genesis = provenance::decode_statement(entries->front().statement);
+  return genesis &&
+         (genesis->origin == origin || (genesis->old_head && genesis->old_head->origin == origin));
+}
+
 /// Whether a log before the newest one, or that one, had this name.
 Result<bool> is_taken(store::Store& store, const std::string& origin, std::uint32_t newest_log) {
   if (newest_log > kLogsMax) return failure(Code::kCorruption, "there is no log {}", newest_log);
@@ -182,31 +203,64 @@ Result<bool> is_taken(store::Store& store, const std::string& origin, std::uint3
   if (first && *first == origin) return true;
   if (!first && first.error().code != Code::kNotFound) return first.error();
   for (std::uint32_t log = 1; log <= newest_log; ++log) {
-    const auto head = store.get_log_head(log);
-    if (!head && head.error().code != Code::kNotFound) return head.error();
-    // A checkpoint that cannot be read may be why there is a recovery.
-    if (const auto name = head ? origin_of(head->checkpoint) : std::string();
-        name && *name == origin) {
-      return true;
-    }
+    ASSIGN_OR_RETURN(const bool is_named, names_log(store, log, origin));
+    if (is_named) return true;
   }
   return false;
 }
 
-/// What the new log says of the one before.
+/// Why `head`, null if the log is empty, does not continue what was seen at `seen`; nothing: it
+/// does. Errors: those of the reads
+Result<std::optional<std::string>> mismatch(store::Store& store,
+                                            const std::shared_ptr<const Head>& head,
+                                            const merkle::Checkpoint& seen,
+                                            const std::string& origin) {
+  const std::uint64_t size = head ? head->checkpoint.size : 0;
+  if (seen.origin != origin || seen.size > size) {
+    return std::optional(fmt::format("the log {} has {} entries, but {} was seen with {}",
+                                     shown(origin), size, shown(seen.origin), seen.size));
+  }
+  TileReader tiles(store, head ? head->log : 1, head);
+  const auto root = merkle::root_at(seen.size, tiles.nodes(seen.size));
+  if (root && *root == seen.root) return std::optional<std::string>();
+  if (!root && root.error().code != Code::kCorruption) return root.error();
+  return std::optional(
+      fmt::format("the first {} entries of the log are not those that were seen", seen.size));
+}
+
+/// What the new log says of the one before: the stored head only if it continues what was seen.
 Result<provenance::OldHead> old_head_of(store::Store& store,
                                         const std::optional<store::LogHead>& stored,
                                         const merkle::Checkpoint& last_seen) {
-  if (!stored || (!last_seen.origin.empty() && last_seen.size >= stored->size)) {
-    if (!last_seen.origin.empty()) {
-      return provenance::OldHead{last_seen.origin, last_seen.size, last_seen.root};
-    }
+  const auto of = [](const merkle::Checkpoint& checkpoint) {
+    return provenance::OldHead{checkpoint.origin, checkpoint.size, checkpoint.root};
+  };
+  const bool is_seen = !last_seen.origin.empty();
+  if (!stored && is_seen) return of(last_seen);
+  if (!stored) {
     ASSIGN_OR_RETURN(std::string origin, newest_origin(store));
     return provenance::OldHead{std::move(origin), 0, merkle::empty_root()};
   }
-  ASSIGN_OR_RETURN(const auto note, merkle::Note::parse(stored->checkpoint));
-  ASSIGN_OR_RETURN(const auto checkpoint, merkle::Checkpoint::parse(note.text));
-  return provenance::OldHead{checkpoint.origin, checkpoint.size, checkpoint.root};
+  if (!is_seen) {
+    ASSIGN_OR_RETURN(const auto note, merkle::Note::parse(stored->checkpoint));
+    ASSIGN_OR_RETURN(const auto checkpoint, merkle::Checkpoint::parse(note.text));
+    return of(checkpoint);
+  }
+  auto restored = restore_head(store, *stored);
+  if (!restored && restored.error().code == Code::kCorruption) return of(last_seen);
+  if (!restored) return restored.error();
+  const auto head = std::make_shared<const Head>(*std::move(restored));
+  ASSIGN_OR_RETURN(const auto why_not, mismatch(store, head, last_seen, head->checkpoint.origin));
+  return of(why_not ? last_seen : head->checkpoint);
+}
+
+/// Before anything is written that would have to be put aside.
+Result<void> check_room_aside(const fs::path& folder, std::uint32_t log) {
+  const fs::path aside = aside_folder(folder, log);
+  for (const std::string_view name : {kLogKeyFile, kOldLogKeyFile, kStatementKeyFile}) {
+    RETURN_IF_ERROR(check_is_free(aside / name, folder / name));
+  }
+  return {};
 }
 
 }  // namespace
@@ -243,7 +297,10 @@ Result<LogKeys> rotate_keys(store::Store& store, const std::string& keys_folder,
     return failure(Code::kUnavailable, "the log is sealed: {}", *why);
   }
   if (what.last_seen) {
-    RETURN_IF_ERROR(check_grew_from(store, sequencer->head(), *what.last_seen, next.origin));
+    // A store that was put back to an old copy must not sign a second log from there on.
+    ASSIGN_OR_RETURN(const auto why,
+                     mismatch(store, sequencer->head(), *what.last_seen, next.origin));
+    if (why) return failure(Code::kUnavailable, "{}: see `avow log recover`", *why);
   }
   // The keys are durable before anything names them. A crash before the commit leaves files that
   // nothing names, one behind it files that the log names: finish_rotation() tells them apart.
@@ -289,14 +346,15 @@ Result<LogKeys> recover_log(store::Store& store, const std::string& keys_folder,
   const auto now = keys_now(store);
   const bool is_readable = now && now->has_value();
   const std::uint32_t before = stored ? stored->log : 1;
-  ASSIGN_OR_RETURN(const bool taken, is_taken(store, origin, before));
-  if (taken) {
+  ASSIGN_OR_RETURN(const bool is_stored, is_taken(store, origin, before));
+  if (is_stored || origin == last_seen.origin) {
     const bool is_begun = is_readable && (*now)->is_after_recovery() &&
                           (*now)->statement.origin == origin && !last_seen.origin.empty() &&
                           last_seen.origin != origin;
     if (is_begun) return load_keys(keys_folder, origin, passphrase);
     return failure(Code::kInvalidArgument, "\"{}\" is the name of an earlier log", origin);
   }
+  RETURN_IF_ERROR(check_room_aside(keys_folder, before));
   ASSIGN_OR_RETURN(auto old_head, old_head_of(store, stored, last_seen));
   const Time not_before = is_readable ? (*now)->statement.created_at : Time();
   log::warning("log {} of {} ends at size {}; log {} begins as {}", before, old_head.origin,

@@ -13,6 +13,7 @@ namespace avow::tlog {
 /// load_keys(), which takes newest_origin(). Does nothing, and reads nothing, without such files.
 /// Errors: kInvalidArgument  a file cannot be read, or the passphrase is not theirs
 ///         kCorruption       the statement cannot be read, or names neither
+///         kConflict         another key is where one is to be put aside
 ///         kUnavailable, kResourceExhausted  the folder cannot be written; those of the reads
 Result<void> finish_rotation(store::Store& store, const std::string& keys_folder,
                              const Secret& passphrase);
@@ -42,12 +43,13 @@ Result<void> end_overlap(const std::string& keys_folder);
 
 /// Begins a new log named `origin`, with new keys, whose genesis names the head that the old one
 /// was last seen at: `last_seen`, which is the watermark's (its origin empty: there is none), or
-/// the stored head if that is larger. The only way on for a deployment whose log lost entries. What
-/// the old log proved stays provable with its own keys, whose files move to `log-<its number>`.
-/// The caller then resets the watermark, to size 0 of `origin`. Called again with the same origin
-/// after a crash before that, it finishes what was begun.
-/// Errors: kInvalidArgument  no key name, or the origin of an earlier log; and those of commit and
-///                           finish_rotation
+/// the stored head if that continues it. The only way on for a deployment whose log lost entries.
+/// What the old log proved stays provable with its own keys, whose files move to `log-<its
+/// number>`. The caller then resets the watermark, to size 0 of `origin`. Called again with the
+/// same origin after a crash before that, it finishes what was begun. Errors: kInvalidArgument  no
+/// key name, or the origin of an earlier log, in the store or seen
+///         kConflict         `log-<its number>` has other keys, which nothing replaces
+///         those of commit and finish_rotation
 Result<LogKeys> recover_log(store::Store& store, const std::string& keys_folder,
                             const std::string& origin, const Secret& passphrase,
                             const merkle::Checkpoint& last_seen, Clock& clock, Rng& rng);

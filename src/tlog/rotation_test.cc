@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tlog/rotation.h"
 
+#include <gmock/gmock.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -96,6 +98,14 @@ class Rotating : public ::testing::Test {
   Result<LogKeys> recover(const std::string& origin, const merkle::Checkpoint& last_seen) {
     reopen();
     return recover_log(*store_, folder_, origin, passphrase_, last_seen, clock_, rng_);
+  }
+
+  /// What the new log says of the one before, if that was seen at `last_seen`.
+  provenance::OldHead old_head_after_recovery(const merkle::Checkpoint& last_seen) {
+    const auto recovered = recover("new.example.com", last_seen);
+    EXPECT_TRUE(recovered) << recovered.error().message;
+    reopen();
+    return provenance::decode_statement(entries(2).at(0).statement)->old_head.value();
   }
 
   std::vector<store::LogEntry> entries(std::uint32_t log = 1) {
@@ -421,6 +431,80 @@ TEST_F(Rotating, RecoveryIsFinishedFromWhereverACrashLeftIt) {
   // And afterwards it is the name of a log that there was.
   EXPECT_EQ(recover("log2.example.com", {"log2.example.com", 1, {}}).error().code,
             Code::kInvalidArgument);
+}
+
+TEST_F(Rotating, RecoveryNamesTheStoredHeadIfItContinuesWhatWasSeen) {
+  serve();
+  grow(2);
+  const merkle::Checkpoint seen = sequencer_->head()->checkpoint;
+  grow(300);
+  const merkle::Checkpoint stored = sequencer_->head()->checkpoint;
+  EXPECT_EQ(old_head_after_recovery(seen),
+            (provenance::OldHead{stored.origin, stored.size, stored.root}));
+}
+
+TEST_F(Rotating, RecoveryNamesWhatWasSeenIfTheStoredHeadIsLargerAndAnother) {
+  serve();
+  grow(5);
+  EXPECT_EQ(old_head_after_recovery({std::string(kOrigin), 3, provenance::filled(7)}),
+            (provenance::OldHead{std::string(kOrigin), 3, provenance::filled(7)}));
+}
+
+TEST_F(Rotating, RecoveryNamesWhatWasSeenIfTheStoredHeadIsLargerAndOfAnotherLog) {
+  serve();
+  grow(2);
+  merkle::Checkpoint seen = sequencer_->head()->checkpoint;
+  seen.origin = "log2.example.com";
+  grow(2);
+  EXPECT_EQ(old_head_after_recovery(seen),
+            (provenance::OldHead{seen.origin, seen.size, seen.root}));
+}
+
+TEST_F(Rotating, RecoveryRefusesTheNameOfALogThatWasSeenAndIsNotInTheStore) {
+  serve();
+  grow(2);
+  close();
+  const auto before = files_of(folder_);
+  const merkle::Checkpoint seen{"log2.example.com", 9, provenance::filled(7)};
+  EXPECT_EQ(recover("log2.example.com", seen).error().code, Code::kInvalidArgument);
+  EXPECT_EQ(store_->newest_log_head()->log, 1U);
+  EXPECT_EQ(files_of(folder_), before);
+  // Nor is it free when another one has taken its place: that one's genesis names it.
+  ASSERT_TRUE(recover("log3.example.com", seen));
+  EXPECT_EQ(
+      recover("log2.example.com", {"log3.example.com", 9, provenance::filled(8)}).error().code,
+      Code::kInvalidArgument);
+}
+
+TEST_F(Rotating, RecoveryNeverPutsAKeyInThePlaceOfAnother) {
+  serve();
+  grow(2);
+  close();
+  const merkle::Checkpoint seen{std::string(kOrigin), 9, provenance::filled(7)};
+  fs::create_directory(folder_ + "/log-1");
+  for (const std::string_view name : {kLogKeyFile, kStatementKeyFile}) {
+    const fs::path aside = fs::path(folder_) / "log-1" / name;
+    ASSERT_TRUE(write_private_file(aside, Secret("of a log 1 that went another way")));
+    const auto before = files_of(folder_);
+    const auto refused = recover("log2.example.com", seen);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kConflict) << refused.error().message;
+    EXPECT_EQ(store_->newest_log_head()->log, 1U);
+    EXPECT_EQ(files_of(folder_), before);
+    fs::remove(aside);
+  }
+  // Nor when it finishes what a crash left.
+  close();
+  auto left = files_of(folder_);
+  ASSERT_TRUE(recover("log2.example.com", seen));
+  close();
+  const auto after = files_of(folder_);
+  left[std::string(kNextLogKeyFile)] = after.at(std::string(kLogKeyFile));
+  left["log-1/" + std::string(kLogKeyFile)] = "of a log 1 that went another way";
+  put_files(folder_, left);
+  reopen();
+  EXPECT_EQ(finish_rotation(*store_, folder_, passphrase_).error().code, Code::kConflict);
+  EXPECT_EQ(files_of(folder_), left);
 }
 
 }  // namespace
