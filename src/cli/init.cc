@@ -41,7 +41,8 @@ int initialise(Terminal& terminal, const InitCommand& command) {
       "API key       {2}\n"
       "platform key  {3}\n"
       "log key       {4}\n\n"
-      "The two keys are shown this once. The log key is public: give it to those who will verify.\n"
+      "The API key and the platform key are shown this once. The log key is public: give it\n"
+      "to those who will verify.\n"
       "Next:  avow serve --data-dir {0}\n",
       command.options.data_directory, made->tenant.uuid(), made->api_key.reveal(),
       made->platform_key.reveal(), made->log_key);
