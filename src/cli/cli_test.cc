@@ -265,6 +265,35 @@ TEST(CommandLineAlone, EndsWithTwoWhereTheCommandLineIsWrong) {
   EXPECT_EQ(run_alone({"workflow", "list", "--url", "ftp://x"}).code, kUsage);
 }
 
+/// What `--payload "$EXPECTED"` is where the variable is not set: a check less, if it passed.
+TEST(CommandLineAlone, RefusesAnOptionThatIsEmpty) {
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"verify", "x", "--payload", ""},
+        {"verify", "x", "--payload", "1", "--member", ""},
+        {"verify", "x", "--key", "k", "--policy", ""},
+        {"verify", "x", "--key", ""},
+        {"verify", "x", "--key", "k", "--key", ""},
+        {"verify", ""},
+        {"audit", "tenant", "--log-key", ""},
+        {"audit", "tenant", "--key", ""},
+        {"log", "audit", "x", "--old", ""},
+        {"receipt", ""},
+        {"receipt", "x", "--step", ""},
+        {"receipt", "x", "--reveal", ""},
+        {"receipt", "x", "--out", ""},
+        {"keys", "create", "--name", "x", "--scope", "tasks:work", "--agent", ""}}) {
+    const Ended ended = run_alone(command);
+    EXPECT_EQ(ended.code, kUsage);
+    EXPECT_THAT(ended.err, HasSubstr(" is empty")) << fmt::format("{}", fmt::join(command, " "));
+  }
+}
+
+TEST(CommandLineAlone, RefusesAnOptionWithNothingBehindItsSign) {
+  const Ended ended = run_alone({"verify", "x", "--payload="});
+  EXPECT_EQ(ended.code, kUsage);
+  EXPECT_THAT(ended.err, HasSubstr("--payload"));
+}
+
 TEST(CommandLineAlone, EndsWithThreeWhereNobodyAnswers) {
   // Port 1 of this machine: nobody listens there.
   const Ended ended = run_alone({"workflow", "list", "--url", "http://127.0.0.1:1"});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.h"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
@@ -64,6 +65,19 @@ void add_commands(CLI::App& app, Selection& selection) {
   add_keys(app, selection);
 }
 
+/// An option that was given and says nothing: mostly a variable of the shell that is not set. To
+/// take it for an option that is not there could leave out a check.
+const CLI::Option* find_empty(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    const auto& values = option->results();
+    if (std::find(values.begin(), values.end(), "") != values.end()) return option;
+  }
+  for (const CLI::App* command : app.get_subcommands()) {
+    if (const CLI::Option* empty = find_empty(*command)) return empty;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 std::optional<std::string> read_input(Terminal& terminal, const std::string& path,
@@ -105,6 +119,11 @@ int run(const std::vector<std::string>& arguments, Terminal& terminal) {
         std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // taken from the back
   } catch (const CLI::ParseError& error) {
     return app.exit(error, terminal.out, terminal.err) == 0 ? kOk : kUsage;
+  }
+  if (const CLI::Option* empty = find_empty(app)) {
+    terminal.err << fmt::format("avow: {} is empty; is a variable of the shell not set?\n",
+                                empty->get_name());
+    return kUsage;
   }
   return selection.action();
 }

@@ -21,7 +21,7 @@ constexpr std::size_t kDetailMax = 512;
 struct VerifyCommand {
   std::string file;
   TrustOptions trust;
-  std::string payload;
+  std::optional<std::string> payload;
   std::string payload_member;
   bool is_json = false;
 };
@@ -124,8 +124,8 @@ std::optional<json::Value> read_payload(Terminal& terminal, const std::string& a
 int verify(Terminal& terminal, const VerifyCommand& command) {
   auto trust = read_trust(terminal, command.trust);
   if (!trust) return kUsage;
-  if (!command.payload.empty()) {
-    auto payload = read_payload(terminal, command.payload);
+  if (command.payload) {
+    auto payload = read_payload(terminal, *command.payload);
     if (!payload) return kUsage;
     trust->payload = provenance::Payload{std::move(*payload), command.payload_member};
   }
@@ -148,10 +148,13 @@ void add_verify(CLI::App& app, Selection& selection) {
   command->add_option("FILE", made->file, "A receipt or bundle (JSON); - is standard input")
       ->required();
   add_trust(*command, made->trust, "--key");
-  command->add_option("--payload", made->payload,
-                      "JSON, or @FILE: a content that the file opens must be equal to it");
-  command->add_option("--member", made->payload_member,
-                      "With --payload: only this content counts, as output or output.score");
+  auto* payload =
+      command->add_option("--payload", made->payload,
+                          "JSON, or @FILE: a content that the file opens must be equal to it");
+  command
+      ->add_option("--member", made->payload_member,
+                   "With --payload: only this content counts, as output or output.score")
+      ->needs(payload);
   command->add_flag("--json", made->is_json, "Print one JSON object and nothing else");
   command->footer(
       "Asks nobody: neither the server nor the network. Each check is a line, the last line is "
