@@ -5,16 +5,22 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <optional>
 #include <sstream>
 
 #include "cli/command.h"
 #include "json/parse.h"
+#include "json/write.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
 #include "server/init.h"
 #include "server/server.h"
 
 namespace avow::cli {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 namespace fs = std::filesystem;
@@ -61,6 +67,7 @@ class CommandLine : public ::testing::Test {
     const json::Value keys = made.json();
     key_ = keys.string_or("api_key");
     platform_key_ = keys.string_or("platform_key");
+    log_key_ = keys.string_or("log_key");
     auto started = server::Server::start({.data_directory = data});
     CHECK(started);
     server_ = std::move(*started);
@@ -91,6 +98,7 @@ class CommandLine : public ::testing::Test {
   fs::path root_;
   std::string key_;
   std::string platform_key_;
+  std::string log_key_;
   std::unique_ptr<server::Server> server_;
 };
 
@@ -230,6 +238,78 @@ TEST_F(CommandLine, DoesNotLetAnAnswerDriveTheTerminal) {
   EXPECT_THAT(avow({"agent", "list"}).out, Not(HasSubstr("\xC2\x9B")));
 }
 
+/// Stands between the command and the server, and answers itself where `answer` gives something.
+class Between {
+ public:
+  using Answer = std::function<std::optional<net::Response>(const net::Request&)>;
+  Between(std::uint16_t server, Answer answer)
+      : server_(server),
+        answer_(std::move(answer)),
+        client_({.policy = {{*net::Cidr::parse("127.0.0.0/8")}}}, clock_) {
+    auto started = net::HttpServer::start(
+        {}, clock_, [this](const net::Request& request) -> net::Answer { return pass(request); },
+        [](int status, std::string_view, const net::Request*) { return net::Response{status}; });
+    CHECK(started);
+    http_ = std::move(*started);
+  }
+  ~Between() {
+    http_->stop(Duration::zero());
+    client_.stop();
+  }
+  Between(const Between&) = delete;
+  Between& operator=(const Between&) = delete;
+  [[nodiscard]] std::uint16_t port() const { return http_->port(); }
+
+ private:
+  net::Response pass(const net::Request& request) {
+    if (auto own = answer_(request)) return std::move(*own);
+    net::ClientRequest on{.method = request.method,
+                          .url = fmt::format("http://127.0.0.1:{}{}", server_, request.target)};
+    on.headers.add("X-API-Key", *request.headers.find("X-API-Key"));
+    auto answer = net::send_blocking(client_, std::move(on), std::chrono::seconds(60));
+    return answer ? net::Response{answer->status, {}, std::move(answer->body)} : net::Response{502};
+  }
+
+  const std::uint16_t server_;
+  const Answer answer_;
+  SystemClock clock_;
+  net::CurlClient client_;
+  std::unique_ptr<net::HttpServer> http_;
+};
+
+net::Response refusal(int status, const std::string& message, net::Headers headers = {}) {
+  return {status, std::move(headers),
+          json::write(json::Object{{"code", "CONTENT_TOO_LARGE"}, {"message", message}})};
+}
+
+TEST_F(CommandLine, ABundleThatIsTooLongIsSaidToBeThereWithoutContents) {
+  publish_greeting();
+  const std::string input = file("input.json", R"({"name": "Ada Lovelace"})");
+  const std::string run = avow({"execute", "greeting", "--input", input, "--follow", "--json"})
+                              .json()
+                              .string_or("run_id");
+  const auto too_long = [](const net::Request& request) -> std::optional<net::Response> {
+    const bool has_contents = request.query_value("contents") == nullptr;
+    if (!request.path().ends_with("/bundle") || !has_contents) return {};
+    return refusal(413, "the bundle is too long");
+  };
+  const Between between(server_->port(), too_long);
+  const auto receipt = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"receipt", run, "--bundle", "--url",
+                               fmt::format("http://127.0.0.1:{}", between.port()), "--key", key_});
+    return run_alone(more);
+  };
+  const Ended refused = receipt({});
+  EXPECT_EQ(refused.code, kRefused);
+  EXPECT_THAT(refused.err, HasSubstr("the bundle is too long"));
+  EXPECT_THAT(refused.err, HasSubstr("--no-contents"));
+  const Ended sealed = receipt({"--no-contents"});
+  EXPECT_EQ(sealed.code, kOk) << sealed.err;
+  EXPECT_THAT(sealed.out, Not(HasSubstr("Lovelace")));
+  const std::string path = file("bundle.json", sealed.out);
+  EXPECT_EQ(run_alone({"verify", path, "--key", log_key_}).code, kOk);
+}
+
 TEST(CommandLineAlone, TeachesWhatItCanDoAndItsExitCodes) {
   const Ended help = run_alone({"--help"});
   EXPECT_EQ(help.code, kOk);
@@ -292,6 +372,21 @@ TEST(CommandLineAlone, RefusesAnOptionWithNothingBehindItsSign) {
   const Ended ended = run_alone({"verify", "x", "--payload="});
   EXPECT_EQ(ended.code, kUsage);
   EXPECT_THAT(ended.err, HasSubstr("--payload"));
+}
+
+TEST(CommandLineAlone, RefusesWhatTheServerWouldRefuseOrNobodyWouldCheck) {
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"verify", "x", "--member", "output"},
+        {"receipt", "x", "--bundle", "--witnessed"},
+        {"receipt", "x", "--bundle", "--format", "cose"},
+        {"receipt", "x", "--bundle", "--step", "a"},
+        {"receipt", "x", "--bundle", "--reveal", "output"},
+        {"receipt", "x", "--reveal", "output", "--format", "sigstore"},
+        {"receipt", "x", "--no-contents"}}) {
+    const Ended ended = run_alone(command);
+    EXPECT_EQ(ended.code, kUsage) << fmt::format("{}", fmt::join(command, " "));
+    EXPECT_THAT(ended.err, AnyOf(HasSubstr("excludes"), HasSubstr("requires")));
+  }
 }
 
 TEST(CommandLineAlone, EndsWithThreeWhereNobodyAnswers) {

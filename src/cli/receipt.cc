@@ -15,6 +15,7 @@ struct ReceiptCommand {
   std::string step;
   std::vector<std::string> reveal;
   bool is_bundle = false;
+  bool is_sealed = false;  ///< A bundle that shows no content.
   bool is_witnessed = false;
   std::string format = "avow";
   std::string out;
@@ -49,12 +50,18 @@ int receipt(Terminal& terminal, const ReceiptCommand& command) {
   std::vector<std::pair<std::string, std::string>> query;
   if (command.format != "avow") query.emplace_back("format", command.format);
   for (const std::string& member : command.reveal) query.emplace_back("reveal", member);
+  if (command.is_sealed) query.emplace_back("contents", "false");
   if (command.is_witnessed) query.emplace_back("witnessed", "true");
   std::string path = path_to("receipts", id);
   if (command.is_bundle) path += "/bundle";
   if (!query.empty()) path += "?" + net::write_query(query);
   const auto answer = session.fetch("GET", path);
-  if (!answer) return session.exit_code();
+  if (!answer) {
+    if (session.status() == 413 && command.is_bundle && !command.is_sealed) {
+      terminal.err << "With --no-contents it is shorter, and proves the same events.\n";
+    }
+    return session.exit_code();
+  }
   const std::string* witnessed = answer->headers.find("Avow-Witnessed");
   if (command.is_witnessed && (witnessed == nullptr || *witnessed != "true")) {
     terminal.err << "avow: no quorum of witnesses has cosigned it yet\n";
@@ -71,19 +78,31 @@ void add_receipt(CLI::App& app, Selection& selection) {
   auto* command = app.add_subcommand("receipt", "Fetch the receipt of a run or of a step");
   auto made = std::make_shared<ReceiptCommand>();
   command->add_option("RUN", made->run, "Id of a run, or of a receipt: rcpt_...")->required();
-  command->add_option("--step", made->step, "The step whose receipt is wanted");
+  auto* step = command->add_option("--step", made->step, "The step whose receipt is wanted");
   auto* reveal =
       command
           ->add_option(
               "--reveal", made->reveal,
               "Opens a content, or one member of it: output, output.score; any number of times")
           ->allow_extra_args(false);  // what follows may be the run
-  command->add_flag("--bundle", made->is_bundle, "With every event, and contents that you may see")
-      ->excludes(reveal);
-  command->add_option("--format", made->format, "avow [the default], tlog-proof, sigstore or cose")
-      ->check(CLI::IsMember({"avow", "tlog-proof", "sigstore", "cose"}));
-  command->add_flag("--witnessed", made->is_witnessed,
-                    "Wait up to ten seconds for the witnesses' quorum");
+  auto* format =
+      command
+          ->add_option("--format", made->format, "avow [the default], tlog-proof, sigstore or cose")
+          ->check(CLI::IsMember({"avow", "tlog-proof", "sigstore", "cose"}))
+          ->excludes(reveal);
+  auto* witnessed = command->add_flag("--witnessed", made->is_witnessed,
+                                      "Wait up to ten seconds for the witnesses' quorum");
+  auto* bundle =
+      command
+          ->add_flag("--bundle", made->is_bundle, "With every event, and contents that you may see")
+          ->excludes(step)
+          ->excludes(reveal)
+          ->excludes(format)
+          ->excludes(witnessed);
+  command
+      ->add_flag("--no-contents", made->is_sealed,
+                 "With --bundle: show no content; each is provably present")
+      ->needs(bundle);
   command->add_option("--out", made->out, "The file to write [standard output]");
   add_connection(*command, made->connection);
   command->footer(

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/session.h"
 
+#include <algorithm>
+#include <charconv>
 #include <ostream>
+#include <thread>
 
 #include "base/bytes.h"
 #include "base/id.h"
@@ -16,6 +19,8 @@ namespace {
 /// More than the server ever makes a request wait (60 s).
 constexpr Duration kTimeout = std::chrono::seconds(90);
 constexpr std::size_t kAnswerBytesMax = std::size_t{32} << 20;
+constexpr int kTriesMax = 21;
+constexpr std::chrono::seconds kRetryWaitMax{10};
 constexpr std::size_t kFaultsShownMax = 20;
 constexpr std::size_t kTextMax = 1024;  ///< Characters of a message.
 
@@ -24,6 +29,16 @@ std::optional<json::Value> parse_answer(const std::string& text) {
   auto body = json::parse(text, {.depth_max = 256, .bytes_max = kAnswerBytesMax});
   if (!body) return {};
   return std::move(*body);
+}
+
+/// When to ask again; nothing if the server does not say.
+std::optional<std::chrono::seconds> retry_after(const net::ClientResponse& response) {
+  const std::string* text = response.headers.find("Retry-After");
+  if (text == nullptr) return {};
+  int seconds = 0;
+  const char* end = text->data() + text->size();
+  if (std::from_chars(text->data(), end, seconds).ptr != end || seconds < 0) return {};
+  return std::min(std::chrono::seconds(seconds), kRetryWaitMax);
 }
 
 }  // namespace
@@ -68,18 +83,31 @@ std::optional<net::ClientResponse> Session::fetch(const std::string& method,
   if (!body.empty()) request.headers.add("Content-Type", "application/json");
   request.body = std::move(body);
 
-  auto response = net::send_blocking(client_, std::move(request), kTimeout);
-  if (!response) {
-    const bool is_wrong = response.error().code == Code::kInvalidArgument;
-    fail(is_wrong ? kUsage : kUnreachable, fmt::format("cannot reach the server at {}: {}",
-                                                       connection_.url, response.error().message));
+  for (int tries = 1;; ++tries) {
+    auto response = send(request);
+    if (!response) return {};
+    if (response->status >= 200 && response->status <= 299) return response;
+    const auto wait = is_patient_ && method == "GET" ? retry_after(*response) : std::nullopt;
+    if (!wait || tries >= kTriesMax) {
+      tell_refusal(response->status, *response);
+      return {};
+    }
+    std::this_thread::sleep_for(*wait);
+  }
+}
+
+std::optional<net::ClientResponse> Session::send(const net::ClientRequest& request) {
+  auto response = net::send_blocking(client_, request, kTimeout);
+  status_ = response ? response->status : 0;
+  if (response) return std::move(*response);
+  const Error& error = response.error();
+  if (error.code == Code::kResourceExhausted) {
+    fail(kRefused, fmt::format("the answer is too long: {}", error.message));
     return {};
   }
-  if (response->status < 200 || response->status > 299) {
-    tell_refusal(response->status, *response);
-    return {};
-  }
-  return std::move(*response);
+  fail(error.code == Code::kInvalidArgument ? kUsage : kUnreachable,
+       fmt::format("cannot reach the server at {}: {}", connection_.url, error.message));
+  return {};
 }
 
 std::optional<Answer> Session::call(const std::string& method, const std::string& path,

@@ -48,6 +48,11 @@ class Session {
   std::optional<Answer> call(const std::string& method, const std::string& path,
                              std::string body = {});
   [[nodiscard]] Exit exit_code() const { return exit_code_; }
+  /// Of the last answer; 0 if there was none, or it was too long.
+  [[nodiscard]] int status() const { return status_; }
+  /// From now on a GET that the server answers with Retry-After is asked again, up to 20 times,
+  /// after at most 10 s each.
+  void be_patient() { is_patient_ = true; }
 
   /// Tells the user and remembers the exit code. Returns it.
   Exit fail(Exit code, std::string_view message);
@@ -65,6 +70,8 @@ class Session {
   std::optional<std::string> workflow_id(const std::string& id_or_name, std::string_view status);
 
  private:
+  /// Nothing, which the user is told, if the server did not answer.
+  std::optional<net::ClientResponse> send(const net::ClientRequest& request);
   void tell_refusal(int status, const net::ClientResponse& response);
 
   Terminal& terminal_;
@@ -72,6 +79,8 @@ class Session {
   SystemClock clock_;
   net::CurlClient client_;
   Exit exit_code_ = kOk;
+  int status_ = 0;
+  bool is_patient_ = false;
 };
 
 /// "/v1/a/" and the id as a path segment.
