@@ -25,7 +25,9 @@ struct AuditCommand {
 /// What was found wrong, a line each; and the way to the server.
 class Auditor {
  public:
-  Auditor(Session& session, const provenance::Trust& trust) : session_(session), trust_(trust) {}
+  Auditor(Session& session, const provenance::Trust& trust) : session_(session), trust_(trust) {
+    session_.be_patient();  // a tenant has more runs than a minute has requests
+  }
 
   /// Every statement of the tenant, from its first. False: the server did not answer.
   bool read_statements() {
@@ -45,46 +47,72 @@ class Auditor {
     }
   }
 
-  /// The newest statement is in the log, and with it, by `prev`, each one before it.
+  /// The newest statement is in the log, and with it, by `prev`, each one before it. False: the
+  /// server did not answer; so below.
   bool check_newest() {
     if (!statements_.newest()) return true;
-    return check(*statements_.newest(), *statements_.digest(), "");
+    const Checked checked = check(*statements_.newest(), *statements_.digest(), "");
+    is_newest_there_ = checked == Checked::kHolds;
+    return checked != Checked::kNoAnswer;
   }
 
+  /// A bundle accounts for every content whether or not it shows it: the contents would prove
+  /// nothing more here.
   bool check_runs() {
     for (const auto& [id, run] : statements_.runs()) {
-      if (run.is_finished ? !check(id, run.digest, "/bundle") : !check_open(id)) return false;
+      const Checked checked =
+          run.is_finished ? check(id, run.digest, "/bundle?contents=false") : check_open(id);
+      if (checked == Checked::kNoAnswer) return false;
+      if (checked == Checked::kHolds) ++(run.is_finished ? finished_ : open_);
     }
     return true;
   }
 
   [[nodiscard]] const TenantAudit& statements() const { return statements_; }
   [[nodiscard]] const std::vector<std::string>& findings() const { return findings_; }
+  /// What the server refused to give, for another reason than that it has it not.
+  [[nodiscard]] const std::vector<std::string>& unchecked() const { return unchecked_; }
+  [[nodiscard]] bool is_newest_there() const { return is_newest_there_; }
+  /// Runs that were found as they should be.
+  [[nodiscard]] std::size_t finished() const { return finished_; }
+  [[nodiscard]] std::size_t open() const { return open_; }
+  [[nodiscard]] bool is_complete() const { return findings_.empty() && unchecked_.empty(); }
 
  private:
-  void find(std::string what) { findings_.push_back(std::move(what)); }
+  enum class Checked { kHolds, kDoesNot, kNoAnswer };
+
+  Checked find(std::string what) {
+    findings_.push_back(std::move(what));
+    return Checked::kDoesNot;
+  }
+
+  /// After a call that gave nothing. What the server says that it has not is `missing`.
+  Checked refused(std::string_view name, std::string missing) {
+    if (session_.exit_code() != kRefused) return Checked::kNoAnswer;
+    const int status = session_.status();
+    if (status == 404) return find(std::move(missing));
+    const std::string why =
+        status == 0 ? "its answer is too long"
+                    : fmt::format("the server answered {} {}", status, net::reason_phrase(status));
+    unchecked_.push_back(fmt::format("{}: could not be checked: {}", name, why));
+    return Checked::kDoesNot;
+  }
 
   /// The receipt or bundle of `id` is VALID and about the statement with that digest.
-  bool check(const Id& id, const Bytes32& digest, std::string_view suffix) {
+  Checked check(const Id& id, const Bytes32& digest, std::string_view suffix) {
     const std::string name = "rcpt_" + id.ulid();
     const auto file = session_.fetch("GET", path_to("receipts", name) + std::string(suffix));
-    if (!file) {
-      if (session_.exit_code() != kRefused) return false;
-      find(fmt::format("{}: the server gives no receipt", name));
-      return true;
-    }
+    if (!file) return refused(name, fmt::format("{}: the server has no receipt", name));
     const auto receipt = provenance::decode_receipt(file->body, kBundleBytesMax);
-    if (!receipt) {
-      find(fmt::format("{}: {}", name, receipt.error().message));
-      return true;
-    }
+    if (!receipt) return find(fmt::format("{}: {}", name, receipt.error().message));
     const auto verified = provenance::verify(*receipt, trust_);
     if (verified.verdict != Verdict::kValid && !is_open(verified)) {
-      find(fmt::format("{}: {}", name, provenance::verdict_name(verified.verdict)));
-    } else if (provenance::statement_digest(receipt->statement.statement) != digest) {
-      find(fmt::format("{}: it is about another statement than the list has", name));
+      return find(fmt::format("{}: {}", name, provenance::verdict_name(verified.verdict)));
     }
-    return true;
+    if (provenance::statement_digest(receipt->statement.statement) != digest) {
+      return find(fmt::format("{}: it is about another statement than the list has", name));
+    }
+    return Checked::kHolds;
   }
 
   /// All holds, and the run is merely not over: the newest statement may be of such a one.
@@ -94,36 +122,41 @@ class Auditor {
   }
 
   /// A run without an end in the log must still run.
-  bool check_open(const Id& id) {
+  Checked check_open(const Id& id) {
+    const auto ended = [&](std::string_view status) {
+      return fmt::format("run {}: the log has its start and no end, and it is {}", id.ulid(),
+                         shown(status));
+    };
     const auto run = session_.call("GET", path_to("orchestrations", id.uuid()));
-    if (!run && session_.exit_code() != kRefused) return false;
-    const std::string status = run ? run->body.string_or("status") : "not there";
-    if (status != "running") {
-      find(fmt::format("run {}: the log has its start and no end, and it is {}", id.ulid(),
-                       shown(status)));
-    }
-    return true;
+    if (!run) return refused("run " + id.ulid(), ended("not there"));
+    const std::string status = run->body.string_or("status");
+    return status == "running" ? Checked::kHolds : find(ended(status));
   }
 
   Session& session_;
   const provenance::Trust& trust_;
   TenantAudit statements_;
   std::vector<std::string> findings_;
+  std::vector<std::string> unchecked_;
+  bool is_newest_there_ = false;
+  std::size_t finished_ = 0;
+  std::size_t open_ = 0;
 };
 
 void print(Terminal& terminal, const Auditor& auditor) {
-  std::size_t finished = 0;
-  for (const auto& [id, run] : auditor.statements().runs()) finished += run.is_finished ? 1U : 0U;
-  const std::size_t open = auditor.statements().runs().size() - finished;
   for (const std::string& finding : auditor.findings()) {
     terminal.out << "FAILED   " << shown(finding, 1024) << '\n';
   }
+  for (const std::string& what : auditor.unchecked()) {
+    terminal.out << "UNKNOWN  " << shown(what, 1024) << '\n';
+  }
   if (auditor.findings().empty()) {
     terminal.out << fmt::format(
-        "passed   {} statements, numbered without gaps and chained; the newest is in the log\n"
+        "passed   {} statements, numbered without gaps and chained{}\n"
         "passed   {} finished runs, each with a bundle that is VALID\n"
         "passed   {} open runs, which still run\n",
-        auditor.statements().size(), finished, open);
+        auditor.statements().size(), auditor.is_newest_there() ? "; the newest is in the log" : "",
+        auditor.finished(), auditor.open());
   }
   terminal.out
       << "\nThe log cannot show what never reached it: work outside the engine, a run in its first "
@@ -138,10 +171,13 @@ json::Value as_json(const Auditor& auditor) {
   }
   json::Array findings;
   for (const std::string& finding : auditor.findings()) findings.emplace_back(finding);
-  return json::Object{{"complete", auditor.findings().empty()},
+  json::Array unchecked;
+  for (const std::string& what : auditor.unchecked()) unchecked.emplace_back(what);
+  return json::Object{{"complete", auditor.is_complete()},
                       {"statements", auditor.statements().size()},
                       {"runs", std::move(runs)},
-                      {"findings", std::move(findings)}};
+                      {"findings", std::move(findings)},
+                      {"unchecked", std::move(unchecked)}};
 }
 
 int audit_tenant(Terminal& terminal, const AuditCommand& command) {
@@ -158,7 +194,8 @@ int audit_tenant(Terminal& terminal, const AuditCommand& command) {
   } else {
     print(terminal, auditor);
   }
-  return auditor.findings().empty() ? kOk : kRefused;
+  if (!auditor.findings().empty()) return kRefused;
+  return auditor.is_complete() ? kOk : kUsage;
 }
 
 }  // namespace
@@ -173,7 +210,8 @@ void add_audit(CLI::App& app, Selection& selection) {
   command->footer(
       "Every statement is there and in order, every run that began has ended or still runs, every\n"
       "bundle is VALID. Needs a key with audit:read, receipts:read and orchestrations:read.\n\n"
-      "Exit codes: 0 complete; 1 not, a line for each finding; 2 and 3 it could not be read.\n\n"
+      "Exit codes: 0 complete; 1 not, a line for each finding; 2 nothing found, but not all could\n"
+      "be checked; 3 no answer.\n\n"
       "Example:\n"
       "  avow audit tenant --log-key 'log.acme.example+1a2b3c4d+AQ...'");
   on_selected(*command, selection, made, audit_tenant);

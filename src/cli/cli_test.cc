@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -308,6 +309,52 @@ TEST_F(CommandLine, ABundleThatIsTooLongIsSaidToBeThereWithoutContents) {
   EXPECT_THAT(sealed.out, Not(HasSubstr("Lovelace")));
   const std::string path = file("bundle.json", sealed.out);
   EXPECT_EQ(run_alone({"verify", path, "--key", log_key_}).code, kOk);
+}
+
+TEST_F(CommandLine, AnAuditSaysWhatCouldNotBeCheckedAndGoesOnWithTheRest) {
+  publish_greeting();
+  const std::string input = file("input.json", R"({"name": "Ada"})");
+  std::vector<std::string> runs;
+  for (int i = 0; i < 3; ++i) {
+    const Ended done = avow({"execute", "greeting", "--input", input, "--follow", "--json"});
+    runs.push_back(done.json().string_or("run_id"));
+  }
+  const std::string first = "rcpt_" + parse_id(runs.front())->ulid();
+  std::atomic<int> status = 413;
+  std::atomic<int> busy = 0;
+  std::atomic<int> bundles = 0;
+  std::atomic<bool> asks_contents = false;
+  const auto answer = [&](const net::Request& request) -> std::optional<net::Response> {
+    if (!request.path().ends_with("/bundle")) return {};
+    const std::string* contents = request.query_value("contents");
+    if (contents == nullptr || *contents != "false") asks_contents = true;
+    // A server that is busy says when to ask again.
+    if (++busy % 2 == 1) return refusal(503, "later", {{"Retry-After", "0"}});
+    ++bundles;
+    if (request.path().find(first) == std::string_view::npos) return {};
+    return refusal(status, "no bundle");
+  };
+  const Between between(server_->port(), answer);
+  const auto audit = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"audit", "tenant", "--log-key", log_key_, "--url",
+                               fmt::format("http://127.0.0.1:{}", between.port()), "--key", key_});
+    return run_alone(more);
+  };
+  const Ended partial = audit({});
+  EXPECT_EQ(partial.code, kUsage) << partial.out << partial.err;
+  EXPECT_EQ(bundles, 3);
+  EXPECT_FALSE(asks_contents);
+  EXPECT_THAT(partial.out, HasSubstr("UNKNOWN  " + first + ": could not be checked: "));
+  EXPECT_THAT(partial.out, HasSubstr("passed   2 finished runs"));
+  const json::Value told = audit({"--json"}).json();
+  EXPECT_FALSE(told.bool_or("complete", true));
+  EXPECT_EQ(told.find("findings")->as_array().size(), 0U);
+  EXPECT_EQ(told.find("unchecked")->as_array().size(), 1U);
+
+  status = 404;  // what the list has and the server has not is missing
+  const Ended missing = audit({});
+  EXPECT_EQ(missing.code, kRefused);
+  EXPECT_THAT(missing.out, HasSubstr("FAILED   " + first));
 }
 
 TEST(CommandLineAlone, TeachesWhatItCanDoAndItsExitCodes) {
