@@ -313,7 +313,7 @@ store::Commit Lane::transition(Actor& actor, Pending& pending, bool waits_for_sl
   actor.row.status = machine.state().status;
   actor.row.wake_at = machine.wake_at(now, waits_for_slot);
   actor.row.is_parked = machine.is_parked() && !pending.wants_more && !waits_for_slot;
-  const auto due = statement_due(machine.state(), actor.row.created_at, actor.stated);
+  const auto due = statement_due(machine.state(), actor.row.created_at, actor.stated, now);
   const bool leaves = !pending.wants_more && may_leave(actor, waits_for_slot);
   if (due && (*due <= now || leaves || pending.must_state)) {
     commit.statements.push_back(
@@ -331,13 +331,13 @@ store::Commit Lane::transition(Actor& actor, Pending& pending, bool waits_for_sl
 void Lane::rest(Actor& actor) {
   const RunState& state = actor.machine->state();
   const bool leaves = may_leave(actor, actor.waits_for_slot);
-  auto due = statement_due(state, actor.row.created_at, actor.stated);
+  const Time now = engine_.clock_.now();
+  auto due = statement_due(state, actor.row.created_at, actor.stated, now);
   if (!due || is_terminal(state.status)) {
     state_at(actor, std::nullopt);
     if (leaves) remove(actor.id);
     return;
   }
-  const Time now = engine_.clock_.now();
   due = std::max(leaves ? now : *due, actor.state_from);
   if (*due > now) return state_at(actor, due);
   auto pending = std::make_shared<Pending>();

@@ -28,11 +28,13 @@ json::Value Stated::to_json() const {
                       {"at", static_cast<std::int64_t>(at.time_since_epoch().count())}};
 }
 
-std::optional<Time> statement_due(const RunState& state, Time created_at, const Stated& newest) {
+std::optional<Time> statement_due(const RunState& state, Time created_at, const Stated& newest,
+                                  Time now) {
   if (state.seq == newest.seq) return std::nullopt;
   // Not a time of the run's own: those may lie ahead of a clock that was set back.
   constexpr Time kAtOnce = Time::min();
   if (is_terminal(state.status)) return kAtOnce;
+  if (now < (newest.seq == 0 ? created_at : newest.at)) return kAtOnce;
   if (newest.seq == 0) return created_at + kOpenAfter;
   return state.seq - newest.seq >= kProgressEvents ? kAtOnce : newest.at + kProgressAfter;
 }

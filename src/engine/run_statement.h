@@ -25,8 +25,10 @@ struct Stated {
 
 /// From when on a run that stands like this must not be without a newer statement; none: the newest
 /// covers every event; Time::min(): at once. A commit that ends a run, or with which it leaves
-/// memory, states it at once.
-std::optional<Time> statement_due(const RunState& state, Time created_at, const Stated& newest);
+/// memory, states it at once. Of a time that is still to come (the clock was set back over a
+/// restart) nothing can be said but that its age is unknown: at once.
+std::optional<Time> statement_due(const RunState& state, Time created_at, const Stated& newest,
+                                  Time now);
 
 /// The statement that covers every event of `machine`: run.finished when it has ended, else
 /// run.open as its first, run.progress as a later one.

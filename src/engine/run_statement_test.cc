@@ -97,6 +97,16 @@ TEST(RunStatement, OpensARunThatIsOneSecondOldAndNotBefore) {
   EXPECT_THAT(told(world, run.id), ElementsAre("run.open 3", "run.finished 5"));
 }
 
+TEST(RunStatement, OpensARunAtOnceThatIsOfATimeToCome) {
+  EngineWorld world(after(std::chrono::seconds(30)));
+  // As after a restart on a clock that was set back.
+  const auto run = world.start(plan_of(kWebhook), [&world](Start& start) {
+    start.at = world.scheduler.now() + std::chrono::hours(1);
+  });
+  world.scheduler.run_for(std::chrono::seconds(1));
+  EXPECT_THAT(told(world, run.id), ElementsAre("run.open 3"));
+}
+
 TEST(RunStatement, OpensARunThatIsOneSecondOldWithItsNextCommitIfThereIsOne) {
   EngineWorld world(after(Duration(1000)));
   const auto run = world.start(plan_of(
@@ -216,9 +226,10 @@ TEST(RunStatement, IsDueByAgeAndByEvents) {
   ASSERT_TRUE(plan);
   RunState state(RunId{Id{1, 1 << 20}}, TenantId{}, *plan);
   const Time created(Duration(5'000));
+  Time now = created + Duration(1'500);
   const auto due = [&](std::uint32_t seq, const Stated& newest) {
     state.seq = seq;
-    return statement_due(state, created, newest);
+    return statement_due(state, created, newest, now);
   };
   const Stated newest{3, created + Duration(1'500)};
   EXPECT_EQ(due(3, {}), created + Duration(1'000));
@@ -226,6 +237,12 @@ TEST(RunStatement, IsDueByAgeAndByEvents) {
   EXPECT_EQ(due(4, newest), newest.at + Duration(60'000));
   EXPECT_EQ(due(3 + 255, newest), newest.at + Duration(60'000));
   EXPECT_EQ(due(3 + 256, newest), Time::min()) << "at once";
+  now = newest.at - Duration(1);
+  EXPECT_EQ(due(4, newest), Time::min()) << "the clock was set back over the newest";
+  EXPECT_EQ(due(3, {}), created + Duration(1'000));
+  now = created - Duration(1);
+  EXPECT_EQ(due(3, {}), Time::min()) << "the clock was set back over the start";
+  EXPECT_EQ(due(3, newest), std::nullopt);
   state.status = RunStatus::kFailed;
   EXPECT_EQ(due(4, newest), Time::min()) << "at once, wherever the clock stands";
 }
