@@ -9,8 +9,18 @@ namespace avow::engine {
 namespace {
 
 constexpr std::size_t kInputsPerCommitMax = 64;
-constexpr Duration kReloadDelay{200};
-constexpr Duration kStateAgainDelay{1'000};
+/// A store that takes nothing is asked less and less often: there may be thousands of runs.
+struct Delays {
+  Duration first;
+  Duration longest;
+  [[nodiscard]] Duration after(int failures) const {
+    return std::min(longest, first * (1 << std::clamp(failures - 1, 0, 10)));
+  }
+};
+/// Before a run is read back, for which callers may wait.
+constexpr Delays kReload{Duration(200), Duration(10'000)};
+/// Before its statement is tried again.
+constexpr Delays kStateAgain{Duration(1'000), Duration(60'000)};
 
 }  // namespace
 
@@ -142,7 +152,8 @@ void Lane::load(Actor& actor) {
 
 void Lane::load_later(Actor& actor) {
   actor.is_loading = true;
-  strand_.post_at(engine_.clock_.now() + kReloadDelay, [this, run = actor.id] {
+  const Duration delay = kReload.after(actor.commits_failed + actor.reads_failed);
+  strand_.post_at(engine_.clock_.now() + delay, [this, run = actor.id] {
     if (Actor* waiting = find(run); waiting != nullptr && !is_stopped_) load(*waiting);
   });
 }
@@ -152,6 +163,7 @@ void Lane::loaded(RunId run, Result<std::unique_ptr<Actor>> read) {
   if (actor == nullptr || is_stopped_) return;
   actor->is_loading = false;
   if (!read) return load_failed(*actor, read.error());
+  actor->reads_failed = 0;
   Actor& fresh = **read;
   actor->tenant = fresh.tenant;
   actor->row = std::move(fresh.row);
@@ -193,8 +205,9 @@ void Lane::give_again(Actor& actor, Pending& pending) {
 
 void Lane::load_failed(Actor& actor, const Error& error) {
   const bool may_pass = is_retryable(error.code);
-  if (error.code != Code::kNotFound)
+  if (error.code != Code::kNotFound && actor.reads_failed == 0)
     log::error("run {}: read back: {}", actor.id.ulid(), error.message);
+  ++actor.reads_failed;
   std::deque<Queued> kept;
   for (Queued& queued : actor.queue) {
     // Callers are told; what came from outside calls must not be lost.
@@ -342,6 +355,7 @@ void Lane::rest(Actor& actor) {
   if (*due > now) return state_at(actor, due);
   auto pending = std::make_shared<Pending>();
   pending->must_state = true;
+  pending->before.emplace(actor.row, actor.stated);
   commit(actor, transition(actor, *pending, actor.waits_for_slot), pending);
 }
 
@@ -359,12 +373,14 @@ void Lane::committed(RunId run, const Result<void>& done, const std::shared_ptr<
   CHECK(actor != nullptr);
   actor->is_committing = false;
   if (!done) return commit_failed(*actor, done.error(), pending);
+  failing_.clear();
   go_on(*actor, *pending);
 }
 
 /// What was decided is durable: lets it happen.
 void Lane::go_on(Actor& actor, Pending& pending) {
   const RunId run = actor.id;
+  actor.commits_failed = 0;
   {
     const MutexLock lock(engine_.mutex_);
     engine_.figures_.events += pending.events;
@@ -399,10 +415,22 @@ void Lane::go_on(Actor& actor, Pending& pending) {
   process(actor);
 }
 
-/// The machine has gone on and the store has not (or may not have): forget it and read it back.
+/// The machine has gone on and the store has not (or may not have): forget it and read it back. A
+/// statement alone moves no machine: where it was not written, it is as if it had not been tried.
 void Lane::commit_failed(Actor& actor, const Error& error,
                          const std::shared_ptr<Pending>& pending) {
-  log::warning("run {}: commit: {}", actor.id.ulid(), error.message);
+  if (failing_.insert(error.code).second) {
+    log::warning("run {}: commit: {} (said once until one is written)", actor.id.ulid(),
+                 error.message);
+  }
+  ++actor.commits_failed;
+  actor.state_from = engine_.clock_.now() + kStateAgain.after(actor.commits_failed);
+  const bool is_not_written =
+      error.code == Code::kResourceExhausted || error.code == Code::kUnavailable;
+  if (is_not_written && pending->before) {
+    std::tie(actor.row, actor.stated) = std::move(*pending->before);
+    return process(actor);
+  }
   // A store that is full takes it later: for a caller that is no limit of his.
   const bool is_full = error.code == Code::kResourceExhausted;
   const Error told = is_full ? Error{Code::kUnavailable, error.message} : error;
@@ -411,7 +439,6 @@ void Lane::commit_failed(Actor& actor, const Error& error,
   }
   pending->answers.clear();
   pending->is_outcome_unknown = error.code == Code::kOutcomeUnknown;
-  actor.state_from = engine_.clock_.now() + kStateAgainDelay;
   actor.machine.reset();
   actor.contents = {};
   if (pending->version == 1 && !pending->is_outcome_unknown) {

@@ -49,6 +49,8 @@ class Lane {
     bool wants_more = false;
     bool wants_slots = false;
     bool must_state = false;
+    /// Of a commit that brings a statement and no event: what the run had before.
+    std::optional<std::pair<store::RunRow, Stated>> before;
   };
 
   /// One run in memory.
@@ -60,7 +62,9 @@ class Lane {
     std::size_t contents_bytes = 0;
     store::RunRow row;
     Stated stated;
-    Time state_from{};                    ///< Not before: after a commit that failed.
+    Time state_from{};       ///< Not before: after a commit that failed.
+    int commits_failed = 0;  ///< In a row; and reads:
+    int reads_failed = 0;
     std::optional<Time> state_at;         ///< While it rests in memory: in to_state_.
     store::Labels labels;                 ///< To write with the first commit.
     std::optional<std::string> own_plan;  ///< To write with the first commit.
@@ -107,6 +111,8 @@ class Lane {
   Executor& reader_;
   bool is_stopped_ = false;
   std::unordered_map<RunId, std::unique_ptr<Actor>> actors_;
+  /// What commits failed with since one was written: each is logged once.
+  std::set<Code> failing_;
   struct Timer {
     Time wake_at;
     TenantId tenant;

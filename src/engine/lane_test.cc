@@ -152,6 +152,75 @@ TEST(Lane, TellsACallerThatAFullStoreIsUnavailable) {
   EXPECT_EQ((*run.answer)->error().code, Code::kUnavailable);
 }
 
+/// What an engine asked of its store while nothing could be written.
+struct Asked {
+  int commits = 0;
+  int reads = 0;
+};
+
+/// Lets `world` run for `duration` with a store that refuses every commit.
+Asked refuse_commits(EngineWorld& world, CommitFault fault, Duration duration) {
+  Asked asked;
+  world.faults.script = [&asked, fault](const store::Commit&) {
+    ++asked.commits;
+    return fault;
+  };
+  world.faults.is_read_refused = [&asked] {
+    ++asked.reads;
+    return false;
+  };
+  world.scheduler.run_for(duration);
+  world.faults.script = {};
+  world.faults.is_read_refused = {};
+  return asked;
+}
+
+TEST(Lane, KeepsARunInMemoryAndTriesLessOftenWhileItsStatementCannotBeWritten) {
+  for (const CommitFault fault : {CommitFault::kRefused, CommitFault::kFull}) {
+    EngineWorld world([](const Call&) { return succeed({}, std::chrono::minutes(9)); });
+    const auto run = world.start(
+        plan_of(
+            R"([{"name":"call","type":"webhook","timeout_seconds":900,"config":{"url":"https://example.com/"}}])"),
+        [](Start& start) { start.timeout_seconds = 3'600; });
+    world.scheduler.run_for(Duration(500));
+    const Asked asked = refuse_commits(world, fault, std::chrono::minutes(8));
+    EXPECT_EQ(asked.reads, 0);
+    // After 1, 2, 4 ... 32 s, and then every minute.
+    EXPECT_EQ(asked.commits, 13);
+    world.scheduler.run_for(std::chrono::seconds(50));
+    ASSERT_EQ(world.statements(run.id).size(), 1U) << "within a minute of the end of the fault";
+    EXPECT_EQ(world.statements(run.id).front().type, provenance::StatementType::kRunOpen);
+    world.scheduler.run_for(std::chrono::minutes(1));
+    EXPECT_EQ(status_of(world, run.id), RunStatus::kCompleted);
+    EXPECT_EQ(world.runner.made.size(), 1U);
+  }
+}
+
+TEST(Lane, TakesWhatComesForARunWhoseStatementCouldNotBeWritten) {
+  EngineWorld world([](const Call&) { return succeed({}, std::chrono::seconds(20)); });
+  const auto run = world.start(plan_of(kWebhook));
+  world.scheduler.run_for(Duration(500));
+  refuse_commits(world, CommitFault::kFull, std::chrono::seconds(1));
+  const auto answer = world.tell(run.id, CancelRequested{"key:test", {}});
+  world.scheduler.run_due();
+  ASSERT_TRUE(answer->has_value() && (*answer)->has_value());
+  EXPECT_EQ(status_of(world, run.id), RunStatus::kCancelled);
+  EXPECT_EQ(world.statements(run.id).size(), 1U);
+}
+
+TEST(Lane, ReadsARunBackLessAndLessOftenWhileWhatCameCannotBeWritten) {
+  EngineWorld world([](const Call&) { return succeed({}, std::chrono::seconds(1)); });
+  const auto run =
+      world.start(plan_of(kWebhook), [](Start& start) { start.timeout_seconds = 3'600; });
+  world.scheduler.run_for(Duration(500));
+  const Asked asked = refuse_commits(world, CommitFault::kFull, std::chrono::minutes(8));
+  EXPECT_LE(asked.reads, 60);
+  EXPECT_LE(asked.commits, 61);
+  world.scheduler.run_for(std::chrono::seconds(10));
+  EXPECT_EQ(status_of(world, run.id), RunStatus::kCompleted);
+  EXPECT_EQ(world.runner.made.size(), 1U);
+}
+
 TEST(Lane, PassesASlotOnThatARunWaitedForAndNoLongerWants) {
   EngineWorld world(
       [](const Call& call) {
