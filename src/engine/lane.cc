@@ -289,19 +289,17 @@ void Lane::process(Actor& actor) {
     return process(actor);
   }
 
+  std::string contents_bytes = contents.empty() ? "" : provenance::encode_contents(contents);
+  actor.contents_bytes += contents_bytes.size();
   store::Commit commit = transition(actor, *pending, pending->wants_slots);
   commit.answer = std::move(answer);
   commit.tasks = pending->tasks;
   store::RunChange& change = *commit.run;
-  if (!events.empty()) {
-    change.journal = store::Segment{first_seq, static_cast<std::uint32_t>(events.size()),
-                                    provenance::encode_journal(events)};
-  }
-  if (!contents.empty()) {
-    change.contents = store::Segment{first_seq, static_cast<std::uint32_t>(events.size()),
-                                     provenance::encode_contents(contents)};
-    actor.contents_bytes += change.contents->bytes.size();
-  }
+  const auto count = static_cast<std::uint32_t>(events.size());
+  if (!events.empty())
+    change.journal = store::Segment{first_seq, count, provenance::encode_journal(events)};
+  if (!contents.empty())
+    change.contents = store::Segment{first_seq, count, std::move(contents_bytes)};
   if (is_new) {
     change.plan = std::exchange(actor.own_plan, std::nullopt);
     change.labels = std::exchange(actor.labels, {});
@@ -328,12 +326,14 @@ store::Commit Lane::transition(Actor& actor, Pending& pending, bool waits_for_sl
   actor.row.is_parked = machine.is_parked() && !pending.wants_more && !waits_for_slot;
   const auto due = statement_due(machine.state(), actor.row.created_at, actor.stated, now);
   const bool leaves = !pending.wants_more && may_leave(actor, waits_for_slot);
+  std::optional<Bytes32> root;
   if (due && (*due <= now || leaves || pending.must_state)) {
-    commit.statements.push_back(
-        tlog::queued(run_statement(machine, actor.row, actor.stated, engine_.rng_.bytes32())));
+    const auto statement = run_statement(machine, actor.row, actor.stated, engine_.rng_.bytes32());
+    root = statement.root;
+    commit.statements.push_back(tlog::queued(statement));
     actor.stated = {machine.state().seq, now};
   }
-  actor.row.summary = json::write(summary(actor, waits_for_slot));
+  actor.row.summary = json::write(summary(actor, waits_for_slot, root));
   change.row = actor.row;
   pending.version = actor.row.version;
   return commit;
@@ -558,7 +558,9 @@ void Lane::check_statements() {
 // --------------------------------------------------------------------------------------- summary
 
 /// What lists show of the run, and what only its row knows.
-json::Value Lane::summary(const Actor& actor, bool waits_for_slot) {
+/// `root`: of all its events, where it has been computed already.
+json::Value Lane::summary(const Actor& actor, bool waits_for_slot,
+                          const std::optional<Bytes32>& root) {
   const RunState& state = actor.machine->state();
   json::Value out = json::Object();
   for (const auto& [member, committed] :
@@ -586,7 +588,9 @@ json::Value Lane::summary(const Actor& actor, bool waits_for_slot) {
   if (state.completed_at) out.set("completed_at", format_time(*state.completed_at));
   out.set("events", static_cast<std::int64_t>(state.seq));
   if (actor.stated.seq != 0) out.set("stated", actor.stated.to_json());
-  if (is_terminal(state.status)) out.set("root", to_hex(view_of(actor.machine->tree().root())));
+  out.set("contents_bytes", static_cast<std::int64_t>(actor.contents_bytes));
+  if (is_terminal(state.status))
+    out.set("root", to_hex(view_of(root ? *root : actor.machine->tree().root())));
   return out;
 }
 

@@ -104,15 +104,16 @@ class Lane {
   void check_in_time();
   void check_timers();
   void check_statements();
-  static json::Value summary(const Actor& actor, bool waits_for_slot);
+  static json::Value summary(const Actor& actor, bool waits_for_slot,
+                             const std::optional<Bytes32>& root);
 
   Engine& engine_;
   Executor& strand_;
   Executor& reader_;
   bool is_stopped_ = false;
-  std::unordered_map<RunId, std::unique_ptr<Actor>> actors_;
   /// What commits failed with since one was written: each is logged once.
   std::set<Code> failing_;
+  std::unordered_map<RunId, std::unique_ptr<Actor>> actors_;
   struct Timer {
     Time wake_at;
     TenantId tenant;

@@ -221,6 +221,19 @@ TEST(Lane, ReadsARunBackLessAndLessOftenWhileWhatCameCannotBeWritten) {
   EXPECT_EQ(world.runner.made.size(), 1U);
 }
 
+TEST(Lane, SaysInTheRowHowManyBytesOfContentsThereAre) {
+  EngineWorld world(answer_at_once);
+  const auto run = world.start(plan_of(kWebhook));
+  world.scheduler.run_for(std::chrono::seconds(1));
+  const auto record = world.store.read_run(run.id);
+  ASSERT_TRUE(record);
+  ASSERT_GE(record->contents.size(), 2U);
+  std::int64_t bytes = 0;
+  for (const store::Segment& segment : record->contents)
+    bytes += static_cast<std::int64_t>(segment.bytes.size());
+  EXPECT_EQ(testing::parsed(record->row.summary).int_or("contents_bytes", -1), bytes);
+}
+
 TEST(Lane, PassesASlotOnThatARunWaitedForAndNoLongerWants) {
   EngineWorld world(
       [](const Call& call) {
