@@ -324,12 +324,13 @@ TEST_F(CommandLine, AnAuditSaysWhatCouldNotBeCheckedAndGoesOnWithTheRest) {
   std::atomic<int> busy = 0;
   std::atomic<int> bundles = 0;
   std::atomic<bool> asks_contents = false;
+  std::atomic<bool> is_always_busy = false;
   const auto answer = [&](const net::Request& request) -> std::optional<net::Response> {
     if (!request.path().ends_with("/bundle")) return {};
     const std::string* contents = request.query_value("contents");
     if (contents == nullptr || *contents != "false") asks_contents = true;
     // A server that is busy says when to ask again.
-    if (++busy % 2 == 1) return refusal(503, "later", {{"Retry-After", "0"}});
+    if (++busy % 2 == 1 || is_always_busy) return refusal(503, "later", {{"Retry-After", "0"}});
     ++bundles;
     if (request.path().find(first) == std::string_view::npos) return {};
     return refusal(status, "no bundle");
@@ -355,6 +356,11 @@ TEST_F(CommandLine, AnAuditSaysWhatCouldNotBeCheckedAndGoesOnWithTheRest) {
   const Ended missing = audit({});
   EXPECT_EQ(missing.code, kRefused);
   EXPECT_THAT(missing.out, HasSubstr("FAILED   " + first));
+
+  is_always_busy = true;  // it is waited for at the first bundle, and not at each
+  busy = 0;
+  EXPECT_EQ(audit({}).code, kUsage);
+  EXPECT_EQ(busy, 21 + 1 + 1);
 }
 
 TEST(CommandLineAlone, TeachesWhatItCanDoAndItsExitCodes) {

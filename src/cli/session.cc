@@ -89,6 +89,7 @@ std::optional<net::ClientResponse> Session::fetch(const std::string& method,
     if (response->status >= 200 && response->status <= 299) return response;
     const auto wait = is_patient_ && method == "GET" ? retry_after(*response) : std::nullopt;
     if (!wait || tries >= kTriesMax) {
+      is_patient_ = is_patient_ && !wait;  // what did not pass in time may stand for hours
       tell_refusal(response->status, *response);
       return {};
     }

@@ -51,7 +51,7 @@ class Session {
   /// Of the last answer; 0 if there was none, or it was too long.
   [[nodiscard]] int status() const { return status_; }
   /// From now on a GET that the server answers with Retry-After is asked again, up to 20 times,
-  /// after at most 10 s each.
+  /// after at most 10 s each; once that was in vain, none is.
   void be_patient() { is_patient_ = true; }
 
   /// Tells the user and remembers the exit code. Returns it.
