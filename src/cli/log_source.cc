@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <vector>
 
-#include "merkle/note.h"
 #include "server/deployment_log.h"
 #include "store/sqlite/sqlite_store.h"
 #include "tlog/tile_reader.h"
@@ -20,26 +20,39 @@ constexpr std::size_t kFileBytesMax = std::size_t{17} << 20;
 
 class WebLog : public LogSource {
  public:
-  WebLog(std::string base, const std::string& ca_file)
-      : base_(std::move(base)), client_({.policy = anywhere(), .extra_ca_file = ca_file}, clock_) {}
+  /// The log is at the first of `bases` that has a checkpoint; there is at least one.
+  WebLog(std::vector<std::string> bases, const std::string& ca_file)
+      : bases_(std::move(bases)),
+        client_({.policy = anywhere(), .extra_ca_file = ca_file}, clock_) {}
   ~WebLog() override { client_.stop(); }
 
   Result<std::string> read(const std::string& path) override {
-    net::ClientRequest request{.url = fmt::format("{}/{}", base_, path),
+    auto file = read_below(bases_.front(), path);
+    while (!file && file.error().code == Code::kNotFound && path == kCheckpointPath &&
+           bases_.size() > 1) {
+      bases_.erase(bases_.begin());
+      file = read_below(bases_.front(), path);
+    }
+    if (path == kCheckpointPath && file) bases_.resize(1);
+    return file;
+  }
+
+ private:
+  Result<std::string> read_below(const std::string& base, const std::string& path) {
+    net::ClientRequest request{.url = fmt::format("{}/{}", base, path),
                                .response_bytes_max = kFileBytesMax,
                                .follow_redirects = true};
     auto response = net::send_blocking(client_, std::move(request), kTimeout);
-    if (!response) return response.error().in(base_);
-    if (response->status == 404) return failure(Code::kNotFound, "{} has no {}", base_, path);
+    if (!response) return response.error().in(base);
+    if (response->status == 404) return failure(Code::kNotFound, "{} has no {}", base, path);
     if (response->status != 200) {
-      return failure(Code::kUnavailable, "{}/{}: {} {}", base_, path, response->status,
+      return failure(Code::kUnavailable, "{}/{}: {} {}", base, path, response->status,
                      net::reason_phrase(response->status));
     }
     return std::move(response->body);
   }
 
- private:
-  const std::string base_;
+  std::vector<std::string> bases_;
   SystemClock clock_;
   net::CurlClient client_;
 };
@@ -82,6 +95,24 @@ class StoredLog : public LogSource {
   tlog::TileReader tiles_;
 };
 
+/// The newest log's head, when it may leave.
+Result<store::LogHead> let_out_head(store::Store& store, const std::string& watermark_path) {
+  ASSIGN_OR_RETURN(store::LogHead row, store.newest_log_head());
+  ASSIGN_OR_RETURN(tlog::Head restored, tlog::restore_head(store, row));
+  const auto head = std::make_shared<const tlog::Head>(std::move(restored));
+  ASSIGN_OR_RETURN(const auto watermark, tlog::Watermark::open(watermark_path));
+  // What raise() would take: it reads no entry, so any larger log of that name.
+  ASSIGN_OR_RETURN(const auto fault,
+                   tlog::mismatch(store, head->checkpoint.origin, head, watermark->value()));
+  if (fault) {
+    return failure(Code::kUnavailable,
+                   "nothing leaves: {}; put the newest store back, or see `avow log recover`",
+                   *fault);
+  }
+  RETURN_IF_ERROR(watermark->raise(head->checkpoint));
+  return row;
+}
+
 /// No path behind the host.
 bool is_bare(const std::string& url) { return url.find('/', url.find("://") + 3) == url.npos; }
 
@@ -103,21 +134,14 @@ std::unique_ptr<LogSource> open_log_source(const std::string& url_or_folder,
   const bool is_url = url_or_folder.starts_with("http://") || url_or_folder.starts_with("https://");
   if (!is_url) return std::make_unique<FolderLog>(url_or_folder);
   const std::string base = without_trailing_slash(url_or_folder);
-  return std::make_unique<WebLog>(is_bare(base) ? base + "/log" : base, ca_file);
+  std::vector<std::string> bases{base};
+  if (is_bare(base)) bases.insert(bases.begin(), base + "/log");
+  return std::make_unique<WebLog>(std::move(bases), ca_file);
 }
 
 Result<std::unique_ptr<LogSource>> open_stored_log(const std::string& data_directory) {
   ASSIGN_OR_RETURN(auto store, store::SqliteStore::open({.directory = data_directory}));
-  const auto open = [&]() -> Result<store::LogHead> {
-    ASSIGN_OR_RETURN(store::LogHead head, store->newest_log_head());
-    ASSIGN_OR_RETURN(const merkle::Note note, merkle::Note::parse(head.checkpoint));
-    ASSIGN_OR_RETURN(const merkle::Checkpoint checkpoint, merkle::Checkpoint::parse(note.text));
-    ASSIGN_OR_RETURN(const auto watermark,
-                     tlog::Watermark::open(server::watermark_path(data_directory)));
-    RETURN_IF_ERROR(watermark->raise(checkpoint));
-    return head;
-  };
-  auto head = open();
+  auto head = let_out_head(*store, server::watermark_path(data_directory));
   if (!head) {
     store->stop();
     return head.error();

@@ -20,12 +20,19 @@ class LogSource {
   }
 };
 
-/// Of an http(s) URL or a folder. A URL without a path means the log of an Avow server.
+/// Of an http(s) URL or a folder. A URL without a path means the log of an Avow server, below
+/// "/log", or the host's root, if there is no checkpoint: which one, the checkpoint's first read
+/// finds out.
 std::unique_ptr<LogSource> open_log_source(const std::string& url_or_folder,
                                            const std::string& ca_file);
 
-/// Of the newest log in a data directory, which it holds alone as long as it lives. The checkpoint
-/// that it gives is in the watermark before. Errors: those of SqliteStore::open; kNotFound (no log)
+/// Of the newest log in a data directory, which it holds alone as long as it lives. What it gives
+/// is about to leave: the store is compared with the watermark as a start of the server does it,
+/// and the watermark raised to the checkpoint before. Errors: kUnavailable  the log did not grow
+/// from what was seen, or there is no watermark
+///         kNotFound     no log
+///         kCorruption   its head cannot be believed
+///         those of SqliteStore::open and Watermark
 Result<std::unique_ptr<LogSource>> open_stored_log(const std::string& data_directory);
 
 /// "http://host/" is "http://host".

@@ -39,28 +39,6 @@ merkle::Note merged(merkle::Note note, const std::vector<merkle::NoteSignature>&
   return note;
 }
 
-/// Why `head`, null if the log is empty, cannot be what was last seen at `seen`; nothing if it can.
-Result<std::optional<std::string>> mismatch(store::Store& store, const Sequencer& sequencer,
-                                            const std::shared_ptr<const Head>& head,
-                                            const merkle::Checkpoint& seen) {
-  const std::uint64_t size = head ? head->checkpoint.size : 0;
-  const std::string& origin = head ? head->checkpoint.origin : sequencer.keys().origin;
-  if (seen.origin != origin) {
-    return std::optional(fmt::format("log.watermark is of log \"{}\", the store's is \"{}\"",
-                                     shown(seen.origin), shown(origin)));
-  }
-  if (seen.size > size) {
-    return std::optional(fmt::format(
-        "the log has {} entries, but was seen with {}: the store is an old copy", size, seen.size));
-  }
-  TileReader tiles(store, head ? head->log : 1, head);
-  ASSIGN_OR_RETURN(const auto root, merkle::root_at(seen.size, tiles.nodes(seen.size)));
-  if (root == seen.root) return std::optional<std::string>();
-  return std::optional(
-      fmt::format("the first {} entries of the log, which has {}, are not those that were seen",
-                  seen.size, size));
-}
-
 std::string with_way_on(std::string why) {
   return std::move(why) + "; put the newest store back, or see `avow log recover`";
 }
@@ -164,16 +142,8 @@ Result<void> Log::Impl::compare_with_watermark(const std::string& path) {
   if (!seen && !head) {
     return watermark->reset({sequencer.keys().origin, 0, merkle::empty_root()});
   }
-  if (!seen) {
-    sequencer.seal(with_way_on("log.watermark is missing: nobody knows how far the log was seen"));
-    return {};
-  }
-  auto fault = mismatch(store, sequencer, head, *seen);
-  if (!fault) {
-    if (fault.error().code != Code::kCorruption) return fault.error();
-    fault = std::optional(fault.error().message);
-  }
-  if (*fault) sequencer.seal(with_way_on(**fault));
+  ASSIGN_OR_RETURN(const auto fault, mismatch(store, sequencer.keys().origin, head, seen));
+  if (fault) sequencer.seal(with_way_on(*fault));
   return {};
 }
 

@@ -12,6 +12,8 @@
 #include <system_error>
 
 #include "base/log.h"
+#include "merkle/proof.h"
+#include "tlog/tile_reader.h"
 
 namespace avow::tlog {
 namespace {
@@ -131,6 +133,32 @@ Result<void> Watermark::write(const merkle::Checkpoint& checkpoint) {
   const MutexLock lock(mutex_);
   value_ = checkpoint;
   return {};
+}
+
+Result<std::optional<std::string>> mismatch(store::Store& store, const std::string& origin,
+                                            const std::shared_ptr<const Head>& head,
+                                            const std::optional<merkle::Checkpoint>& seen) {
+  using Reason = std::optional<std::string>;
+  if (!seen) return Reason("log.watermark is missing: nobody knows how far the log was seen");
+  const std::uint64_t size = head ? head->checkpoint.size : 0;
+  const std::string& name = head ? head->checkpoint.origin : origin;
+  if (seen->origin != name) {
+    return Reason(fmt::format("log.watermark is of log \"{}\", the store's is \"{}\"",
+                              shown(seen->origin), shown(name)));
+  }
+  if (seen->size > size) {
+    return Reason(
+        fmt::format("the log has {} entries, but was seen with {}: the store is an old copy", size,
+                    seen->size));
+  }
+  TileReader tiles(store, head ? head->log : 1, head);
+  const auto root = merkle::root_at(seen->size, tiles.nodes(seen->size));
+  if (!root && root.error().code == Code::kCorruption) return Reason(root.error().message);
+  if (!root) return root.error();
+  if (*root == seen->root) return Reason();
+  return Reason(
+      fmt::format("the first {} entries of the log, which has {}, are not those that were seen",
+                  seen->size, size));
 }
 
 }  // namespace avow::tlog

@@ -9,6 +9,7 @@
 
 #include "base/mutex.h"
 #include "merkle/checkpoint.h"
+#include "tlog/head.h"
 
 namespace avow::tlog {
 
@@ -38,5 +39,12 @@ class Watermark {
   mutable Mutex mutex_;
   std::optional<merkle::Checkpoint> value_ GUARDED_BY(mutex_);  ///< Changes under both.
 };
+
+/// Why the log in `store` that stands at `head` (null: it has no entry, and is named `origin`)
+/// cannot be the one that was last seen at `seen`; nothing if it can. Before anything of it leaves.
+/// Errors: those of the store's reads; what it lacks is a reason
+Result<std::optional<std::string>> mismatch(store::Store& store, const std::string& origin,
+                                            const std::shared_ptr<const Head>& head,
+                                            const std::optional<merkle::Checkpoint>& seen);
 
 }  // namespace avow::tlog
