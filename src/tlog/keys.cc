@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/log.h"
 #include "merkle/note.h"
 #include "tlog/key_files.h"
 
@@ -12,12 +13,40 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Reads keys of a folder, and remembers those that were in clear.
+class KeyReader {
+ public:
+  KeyReader(const std::string& folder, const Secret& passphrase)
+      : folder_(folder), passphrase_(passphrase) {}
+
+  template <class Key>
+  Result<Key> read(std::string_view name) {
+    const fs::path path = folder_ / name;
+    ASSIGN_OR_RETURN(const Secret pem, read_private_file(path));
+    auto key = Key::from_pem(pem.reveal(), passphrase_);
+    if (!key) return key.error().in(path.string());
+    // The armour says it (RFC 7468, section 11).
+    if (pem.reveal().find("BEGIN ENCRYPTED") == std::string::npos) {
+      clear_ += fmt::format("{}{}", clear_.empty() ? "" : ", ", name);
+    }
+    return key;
+  }
+  void warn_of_clear_keys() const {
+    if (passphrase_.empty() || clear_.empty()) return;
+    log::warning(
+        "keys: {} in clear, although {} is set: `avow log rotate-key` makes encrypted ones", clear_,
+        kPassphraseVariable);
+  }
+
+ private:
+  const fs::path folder_;
+  const Secret& passphrase_;
+  std::string clear_;
+};
+
 template <class Key>
-Result<Key> read_key(const fs::path& path, const Secret& passphrase) {
-  ASSIGN_OR_RETURN(const Secret pem, read_private_file(path));
-  auto key = Key::from_pem(pem.reveal(), passphrase);
-  if (!key) return key.error().in(path.string());
-  return key;
+bool is_unreadable(const Result<Key>& key) {
+  return !key && key.error().code != Code::kNotFound;
 }
 
 }  // namespace
@@ -50,17 +79,19 @@ Result<LogKeys> make_keys(const std::string& folder, const std::string& origin,
 
 Result<LogKeys> load_keys(const std::string& folder, const std::string& origin,
                           const Secret& passphrase) {
-  const fs::path path(folder);
-  ASSIGN_OR_RETURN(auto log, read_key<crypto::Ed25519PrivateKey>(path / kLogKeyFile, passphrase));
-  ASSIGN_OR_RETURN(auto statements,
-                   read_key<crypto::P256PrivateKey>(path / kStatementKeyFile, passphrase));
-  LogKeys keys{origin, std::move(log), std::nullopt, std::move(statements)};
-  auto old = read_key<crypto::Ed25519PrivateKey>(path / kOldLogKeyFile, passphrase);
-  if (old) {
-    keys.old_log = *std::move(old);
-  } else if (old.error().code != Code::kNotFound) {
-    return old.error();
-  }
+  KeyReader reader(folder, passphrase);
+  auto log = reader.read<crypto::Ed25519PrivateKey>(kLogKeyFile);
+  auto statements = reader.read<crypto::P256PrivateKey>(kStatementKeyFile);
+  auto old = reader.read<crypto::Ed25519PrivateKey>(kOldLogKeyFile);
+  // A wrong passphrase before a missing file: new keys may take the place of missing ones.
+  if (is_unreadable(log)) return log.error();
+  if (is_unreadable(statements)) return statements.error();
+  if (is_unreadable(old)) return old.error();
+  if (!log) return log.error();
+  if (!statements) return statements.error();
+  reader.warn_of_clear_keys();
+  LogKeys keys{origin, *std::move(log), std::nullopt, *std::move(statements)};
+  if (old) keys.old_log = *std::move(old);
   return keys;
 }
 

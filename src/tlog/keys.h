@@ -46,9 +46,11 @@ struct LogKeys {
 Result<LogKeys> make_keys(const std::string& folder, const std::string& origin,
                           const Secret& passphrase, Rng& rng);
 
-/// Reads them; the old log key if it is there. Errors: kNotFound (a file is missing),
-/// kInvalidArgument (no such key, a missing or wrong passphrase, a file that others than its owner
-/// can use), kUnavailable
+/// Reads them; the old log key if it is there. A key in clear is taken also with a passphrase, with
+/// a warning. Errors: kInvalidArgument  one that is there is no such key, or one that others than
+///                                      its owner can use, or the passphrase is missing or wrong
+///                    kNotFound         a file is missing, and the others can be read
+///                    kUnavailable
 Result<LogKeys> load_keys(const std::string& folder, const std::string& origin,
                           const Secret& passphrase);
 

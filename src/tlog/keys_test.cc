@@ -65,6 +65,14 @@ TEST_F(KeyFolder, OfWrongPassphraseMissingFileOrOtherKeyIsRefused) {
   EXPECT_EQ(load_keys(folder_, "o", Secret("right")).error().code, Code::kInvalidArgument);
 }
 
+TEST_F(KeyFolder, WithAMissingFileStillNeedsThePassphraseOfTheOthers) {
+  ASSERT_TRUE(make_keys(folder_, "log.example.com", Secret("right"), rng_));
+  fs::remove(at(kLogKeyFile));
+  EXPECT_EQ(load_keys(folder_, "o", Secret("wrong")).error().code, Code::kInvalidArgument);
+  EXPECT_EQ(load_keys(folder_, "o", {}).error().code, Code::kInvalidArgument);
+  EXPECT_EQ(load_keys(folder_, "o", Secret("right")).error().code, Code::kNotFound);
+}
+
 TEST_F(KeyFolder, WithKeysIsNotWrittenOver) {
   const auto made = make_keys(folder_, "log.example.com", {}, rng_);
   ASSERT_TRUE(made);
