@@ -178,7 +178,7 @@ Result<std::unique_ptr<Sequencer>> Sequencer::open(store::Store& store, LogKeys 
   if (!adopted) {
     const Error error = adopted.error().in("open log");
     if (error.code != Code::kCorruption) return error;
-    impl->seal(error.message);
+    impl->seal(fmt::format("{}{}", error.message, kWayOn));
   }
   return std::unique_ptr<Sequencer>(new Sequencer(std::move(impl)));
 }

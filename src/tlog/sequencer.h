@@ -26,6 +26,9 @@
 
 namespace avow::tlog {
 
+/// What a reason to seal a log at a start ends with.
+inline constexpr std::string_view kWayOn = "; put the newest store back, or see `avow log recover`";
+
 struct SequencerOptions {
   int signing_threads = 1;  ///< Beside the committing thread, which signs too.
 };
