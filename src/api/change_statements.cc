@@ -22,14 +22,13 @@ Bytes32 digest_of(std::string_view hex) {
 
 }  // namespace
 
-store::QueuedStatement stated(const Call& call, Statement statement,
+store::QueuedStatement stated(const Stater& by, Statement statement,
                               std::optional<Bytes32> Statement::* member, std::string_view name,
                               json::Value content) {
-  Rng& rng = call.services.rng;
-  statement.created_at = call.now;
-  statement.nonce = rng.bytes32();
-  statement.actor = call.caller.principal;
-  const provenance::Content kept{{0, std::string(name)}, rng.bytes32(), std::move(content)};
+  statement.created_at = by.now;
+  statement.nonce = by.rng.bytes32();
+  statement.actor = by.caller.principal;
+  const provenance::Content kept{{0, std::string(name)}, by.rng.bytes32(), std::move(content)};
   statement.*member = provenance::commitment(kept.value, kept.salt);
   return tlog::queued(statement, {kept});
 }
@@ -57,7 +56,8 @@ store::QueuedStatement agent_changed(const Call& call, const auth::Agent& agent,
   statement.id = agent.id.value;
   statement.status = record.string_or("status");
   statement.change = change;
-  return stated(call, std::move(statement), &Statement::record, "record", std::move(record));
+  return stated({call.services.rng, call.caller, call.now}, std::move(statement),
+                &Statement::record, "record", std::move(record));
 }
 
 store::QueuedStatement admin_changed(const Call& call, const AdminChange& change) {
@@ -67,7 +67,8 @@ store::QueuedStatement admin_changed(const Call& call, const AdminChange& change
   statement.id = change.id;
   statement.subject = change.subject;
   statement.change = change.change;
-  return stated(call, std::move(statement), &Statement::record, "record", change.record);
+  return stated({call.services.rng, call.caller, call.now}, std::move(statement),
+                &Statement::record, "record", change.record);
 }
 
 }  // namespace avow::api

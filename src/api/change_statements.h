@@ -10,9 +10,16 @@
 
 namespace avow::api {
 
-/// `statement`, made by the caller of `call` now, for Commit::statements; its member `member` (of
+/// Who states something, and when.
+struct Stater {
+  Rng& rng;
+  const auth::Caller& caller;
+  Time now;
+};
+
+/// `statement`, made by `by`, for Commit::statements; its member `member` (of
 /// that name in the format) commits to `content`, which is kept beside it.
-store::QueuedStatement stated(const Call& call, provenance::Statement statement,
+store::QueuedStatement stated(const Stater& by, provenance::Statement statement,
                               std::optional<Bytes32> provenance::Statement::* member,
                               std::string_view name, json::Value content);
 

@@ -19,6 +19,11 @@ constexpr std::size_t kReasonMax = 1024;
 /// What a statement can list one by one.
 constexpr std::size_t kListedMax = 5'000;
 constexpr std::size_t kNamesMax = 1'000;
+/// Of one run: with the one of all that may follow, what a bundle can name
+/// (docs/formats/receipt.md).
+constexpr std::size_t kPartialMax = 63;
+/// Of one erasure, if others of the same run come first.
+constexpr int kTriesMax = 8;
 
 struct Request {
   std::string reason;
@@ -62,8 +67,9 @@ auth::Checked<Request> read_request(const json::Value& body) {
   if (const json::Value* scope = fields.any("scope"); scope == nullptr) {
     // Everything.
   } else if (scope->is_array()) {
-    if (scope->as_array().empty() || scope->as_array().size() > kNamesMax) {
-      fields.fault(FaultKind::kInvalid, "/scope", "TOO_MANY",
+    const std::size_t count = scope->as_array().size();
+    if (count == 0 || count > kNamesMax) {
+      fields.fault(FaultKind::kInvalid, "/scope", count == 0 ? "TOO_SHORT" : "TOO_MANY",
                    fmt::format("must have 1 to {} items", kNamesMax));
     }
     out.names = read_names(scope->as_array(), fields);
@@ -91,44 +97,60 @@ json::Value answer_of(const Id& erasure, const Erased& erased, bool is_partial) 
   return out;
 }
 
-store::QueuedStatement statement_of(const Call& call, const Id& id, RunId run,
-                                    const Request& request, const Erased& erased) {
+/// What an erasure needs to be tried again after its request has gone.
+struct Erasing {
+  Services& services;
+  const auth::Caller caller;
+  const std::string trace_id;
+  const Time now;
+  const RunId run;
+  const Request request;
+  int tries = 0;
+};
+
+struct Attempt {
+  store::Commit commit;
+  net::Response response;  ///< Once it is written.
+};
+
+store::QueuedStatement statement_of(const Erasing& erasing, const Id& id, const Erased& erased) {
   provenance::Statement statement;
   statement.type = provenance::StatementType::kContentErased;
-  statement.tenant = call.caller.tenant;
+  statement.tenant = erasing.caller.tenant;
   statement.id = id;
-  if (!request.names) statement.erased.push_back({run, 0, {}});
-  for (std::size_t i = 0; request.names && i < erased.gone.size(); ++i) {
-    statement.erased.push_back({run, erased.gone[i].seq, erased.gone[i].member});
+  if (!erasing.request.names) statement.erased.push_back({erasing.run, 0, {}});
+  for (std::size_t i = 0; erasing.request.names && i < erased.gone.size(); ++i) {
+    statement.erased.push_back({erasing.run, erased.gone[i].seq, erased.gone[i].member});
   }
-  return stated(call, std::move(statement), &provenance::Statement::reason, "reason",
-                request.reason);
+  return stated({erasing.services.rng, erasing.caller, erasing.now}, std::move(statement),
+                &provenance::Statement::reason, "reason", erasing.request.reason);
 }
 
-Reply erase(Call& call) {
-  const auto id = call.path_id("id");
-  if (!id) return problem_of(id.error());
-  const auto request = read_request(call.body);
-  if (!request.value) return problem_of(request.faults);
-  auto record = call.services.store.read_run(RunId{*id});
+/// The run as it is now, without what is to go. Nothing left to take is written too: an earlier
+/// erasure whose outcome nobody knows may have left bytes in a file, and 200 says they are gone.
+std::variant<Attempt, Problem> prepared(const Erasing& erasing) {
+  store::Store& store = erasing.services.store;
+  auto record = store.read_run(erasing.run);
   if (!record && record.error().code != Code::kNotFound) return problem_of(record.error());
-  if (!record || record->row.tenant != call.caller.tenant) {
+  if (!record || record->row.tenant != erasing.caller.tenant) {
     return problem(404, "no such orchestration");
   }
   if (!engine::is_terminal(record->row.status)) {
     return problem(409, "the orchestration is running: only what has ended can be erased");
   }
-  auto erased = erase_contents(*record, request.value->names);
+  auto erased = erase_contents(*record, erasing.request.names);
   if (!erased && erased.error().code == Code::kInvalidArgument) {
     return problem_at(422, "/scope", erased.error().message);
   }
   if (!erased) return problem_of(erased.error());
-  const bool is_partial = request.value->names.has_value();
-  if (erased->gone.empty()) {
-    const auto before = Erasures::read(call.services.store, record->row);
-    if (!before) return problem_of(before.error());
-    if (before->last() == nullptr) return problem(409, "the orchestration has no contents");
-    return json_response(200, answer_of(*before->last(), *erased, is_partial));
+  const bool is_partial = erasing.request.names.has_value();
+  const json::Value* const known = erased->summary.find("erasures");
+  const bool is_known = known != nullptr && known->is_array();
+  json::Value erasures = is_known ? *known : json::Value(json::Array());
+  if (is_partial && !erased->gone.empty() && erasures.as_array().size() >= kPartialMax) {
+    return problem(409, fmt::format("the orchestration was erased in part {} times: what is left "
+                                    "can only go with all",
+                                    kPartialMax));
   }
   if (is_partial && erased->gone.size() > kListedMax) {
     return problem_at(422, "/scope",
@@ -136,23 +158,82 @@ Reply erase(Call& call) {
                                   erased->gone.size(), kListedMax));
   }
 
-  const Id erasure = make_id(call.now, call.services.rng.bytes8());
-  json::Value erasures = json::Array();
-  if (const json::Value* known = erased->summary.find("erasures")) erasures = *known;
-  erasures.push_back(erasure.uuid());
-  erased->summary.set("erasures", std::move(erasures));
-  const net::Response response = json_response(200, answer_of(erasure, *erased, is_partial));
-  store::Commit commit;
-  commit.answer = call.kept(response);
-  commit.statements = {statement_of(call, erasure, record->row.id, *request.value, *erased)};
-  store::RunChange& change = commit.run.emplace();
+  Attempt out;
+  Id erasure;
+  if (erased->gone.empty()) {
+    const auto before = Erasures::read(store, record->row);
+    if (!before) return problem_of(before.error());
+    if (before->last() == nullptr) return problem(409, "the orchestration has no contents");
+    erasure = *before->last();
+  } else {
+    erasure = make_id(erasing.now, erasing.services.rng.bytes8());
+    erasures.push_back(erasure.uuid());
+    erased->summary.set("erasures", std::move(erasures));
+    out.commit.statements = {statement_of(erasing, erasure, *erased)};
+  }
+  out.response = json_response(200, answer_of(erasure, *erased, is_partial));
+  store::RunChange& change = out.commit.run.emplace();
   change.row = record->row;
   change.row.version += 1;
   change.row.summary = json::write(erased->summary);
   change.expected_version = record->row.version;
   change.plan = std::move(erased->plan);
   change.replaced = std::move(erased->left);
-  return commit_then_answer(call, std::move(commit), response);
+  return out;
+}
+
+void write(const std::shared_ptr<Erasing>& erasing, Attempt attempt, const net::Responder& respond);
+
+/// Another erasure of the run was faster: looks at what that one left.
+void try_again(const std::shared_ptr<Erasing>& erasing, const net::Responder& respond) {
+  const bool is_posted = erasing->services.pool.try_post([erasing, respond] {
+    auto next = prepared(*erasing);
+    if (const auto* refused = std::get_if<Problem>(&next)) {
+      return respond(render(*refused, erasing->trace_id));
+    }
+    write(erasing, std::get<Attempt>(std::move(next)), respond);
+  });
+  if (is_posted) return;
+  respond(render(problem_of(failure(Code::kUnavailable, "too busy")), erasing->trace_id));
+}
+
+void write(const std::shared_ptr<Erasing>& erasing, Attempt attempt,
+           const net::Responder& respond) {
+  ++erasing->tries;
+  erasing->services.store.commit(
+      std::move(attempt.commit),
+      [erasing, respond, response = std::move(attempt.response)](Result<void> done) {
+        if (done) return respond(response);
+        const bool was_late = done.error().code == Code::kConflict;
+        if (was_late && erasing->tries < kTriesMax) return try_again(erasing, respond);
+        Error error = done.error();
+        // The store's own limits are the server's, not the caller's.
+        if (error.code == Code::kResourceExhausted) error.code = Code::kUnavailable;
+        respond(render(problem_of(error), erasing->trace_id));
+      });
+}
+
+Reply erase(Call& call) {
+  const auto id = call.path_id("id");
+  if (!id) return problem_of(id.error());
+  auto request = read_request(call.body);
+  if (!request.value) return problem_of(request.faults);
+  const auto erasing = std::make_shared<Erasing>(Erasing{.services = call.services,
+                                                         .caller = call.caller,
+                                                         .trace_id = call.trace_id,
+                                                         .now = call.now,
+                                                         .run = RunId{*id},
+                                                         .request = std::move(*request.value)});
+  auto first = prepared(*erasing);
+  if (auto* refused = std::get_if<Problem>(&first)) return std::move(*refused);
+  net::Later later;
+  // Shared, since a std::function copies: the contents that an erasure leaves can be many.
+  // No answer is kept for the Idempotency-Key: one would say "gone" again without looking.
+  later.start = [erasing, attempt = std::make_shared<Attempt>(std::get<Attempt>(std::move(first)))](
+                    const net::Responder& respond) {
+    write(erasing, std::move(*attempt), respond);
+  };
+  return later;
 }
 
 }  // namespace

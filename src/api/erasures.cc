@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "base/bytes.h"
 #include "json/parse.h"
@@ -17,49 +18,103 @@ namespace {
 using provenance::ContentRef;
 using provenance::Event;
 
-/// Follows one run's journal from its first event and says which contents an erasure takes.
-/// Whatever a step wrote after an erased content of its own may be made of it, and is taken too;
-/// what others took over is named in their `from`.
+/// Says which contents of one run's journal an erasure takes. A step goes as a whole: what it was
+/// asked, sent and answered are often one text. With it goes whoever names one of its contents in
+/// `from`, and so on; what was handed on without a `from` takes everything that came later.
 class Spread {
  public:
-  explicit Spread(const std::vector<ContentName>& names) : names_(names) {}
+  Spread(const std::vector<Event>& events, const std::vector<ContentName>& names);
 
-  void follow(const Event& event);
   [[nodiscard]] const std::set<ContentRef>& taken() const { return taken_; }
   /// The first name that no event had; null pointer if there is none.
-  [[nodiscard]] const ContentName* unknown() const;
+  [[nodiscard]] const ContentName* unknown() const { return unknown_; }
 
  private:
-  bool is_named(const Event& event, const std::string& member);
-  void note_taken(const Event& event, const std::string& member);
+  struct Entry {
+    const Event* event = nullptr;
+    std::vector<std::string> members;
+  };
+  void begin_with(const ContentName& name, const Entry& entry);
+  void take(const Event& event, const std::string& member);
+  void take_sources(const Event& event);
+  void follow(const Entry& entry);
   [[nodiscard]] bool is_made_of_taken(const Event& event) const;
+  [[nodiscard]] std::size_t size() const { return taken_.size() + steps_.size(); }
 
-  const std::vector<ContentName>& names_;
-  std::set<std::size_t> found_;        ///< Of names_.
-  std::set<std::string> touched_;      ///< Steps that wrote a taken content.
-  std::set<std::string> commitments_;  ///< To taken contents.
-  std::set<ContentRef> taken_;
   bool is_agent_run_ = false;
-  bool takes_the_rest_ = false;
+  const ContentName* unknown_ = nullptr;
+  std::map<std::string, std::string> owners_;  ///< Of each commitment of a step, its name.
+  std::set<std::string> begun_;                ///< Steps that began.
+  std::set<std::string> commitments_;          ///< To taken contents.
+  std::set<std::string> steps_;                ///< That are taken.
+  std::uint32_t first_ = UINT32_MAX;           ///< Of what is taken that others may quote.
+  std::uint32_t rest_ = UINT32_MAX;            ///< Everything from this seq on is taken.
+  std::set<ContentRef> taken_;
 };
 
-bool Spread::is_named(const Event& event, const std::string& member) {
-  bool out = false;
-  for (std::size_t i = 0; i < names_.size(); ++i) {
-    const ContentName& name = names_[i];
-    if (name.step != event.step) continue;
-    // What a step came to is what its calls answered, or a part of it.
-    const bool is_result =
-        !name.step.empty() && (name.member == "output" || name.member == "message");
-    if (name.member == member) found_.insert(i);
-    out = out || name.member == member || (is_result && event.type != "step.started");
+Spread::Spread(const std::vector<Event>& events, const std::vector<ContentName>& names) {
+  is_agent_run_ = events.front().data.string_or("mode") == "agent";
+  std::vector<Entry> entries;
+  entries.reserve(events.size());
+  std::multimap<std::pair<std::string, std::string>, std::size_t> by_name;
+  for (const Event& event : events) {
+    if (event.type == "step.started") begun_.insert(event.step);
+    const Entry& entry = entries.emplace_back(&event, provenance::committed_members(event.data));
+    for (const std::string& member : entry.members) {
+      by_name.emplace(std::pair(event.step, member), entries.size() - 1);
+      if (!event.step.empty()) owners_.emplace(event.data.string_or(member), event.step);
+    }
   }
-  return out;
+  for (const ContentName& name : names) {
+    const auto [begin, end] = by_name.equal_range({name.step, name.member});
+    if (begin == end && unknown_ == nullptr) unknown_ = &name;
+    for (auto at = begin; at != end; ++at) begin_with(name, entries[at->second]);
+  }
+  // `from` looks back, so one pass takes nearly all; a step that another's failure made go, after
+  // others had read it, needs one more.
+  for (std::size_t before = SIZE_MAX; before != size();) {
+    before = size();
+    for (const Entry& entry : entries) follow(entry);
+  }
+}
+
+void Spread::begin_with(const ContentName& name, const Entry& entry) {
+  if (!name.step.empty()) {
+    steps_.insert(name.step);
+    return;
+  }
+  take(*entry.event, name.member);
+  // Both stand in steps whose `from` does not say so.
+  if (name.member == "parameters" || name.member == "plan") rest_ = 1;
+  // What a run came to is what steps of it came to.
+  take_sources(*entry.event);
+}
+
+void Spread::take(const Event& event, const std::string& member) {
+  taken_.insert({event.seq, member});
+  commitments_.insert(event.data.string_or(member));
+  if (event.step.empty() && (member == "name" || member == "labels")) return;  // for lists only
+  first_ = std::min(first_, event.seq);
+  // Two things are handed on without a `from`: an agent's whole conversation, to each of its model
+  // calls; and why a step failed, to steps that go on all the same.
+  if (is_agent_run_ || event.type == "step.failed") rest_ = std::min(rest_, event.seq);
+}
+
+void Spread::take_sources(const Event& event) {
+  if (const std::string step = event.data.string_or("step"); !step.empty()) steps_.insert(step);
+  const json::Value* const from = event.data.find("from");
+  if (from == nullptr || !from->is_array()) return;
+  for (const json::Value& one : from->as_array()) {
+    const auto owner = owners_.find(one.string_or("commitment"));
+    if (owner != owners_.end()) steps_.insert(owner->second);
+  }
 }
 
 bool Spread::is_made_of_taken(const Event& event) const {
-  if (takes_the_rest_ || touched_.contains(event.step)) return true;
-  if (event.type == "run.failed" && touched_.contains(event.data.string_or("step"))) return true;
+  if (event.seq >= rest_ || steps_.contains(event.step)) return true;
+  // Why a run failed, or a step before it began, may quote anything, and has no `from`.
+  const bool is_of_unbegun = event.type == "step.failed" && !begun_.contains(event.step);
+  if (event.seq > first_ && (event.type == "run.failed" || is_of_unbegun)) return true;
   const json::Value* const from = event.data.find("from");
   if (from == nullptr || !from->is_array()) return false;
   return std::any_of(from->as_array().begin(), from->as_array().end(), [&](const json::Value& one) {
@@ -67,30 +122,10 @@ bool Spread::is_made_of_taken(const Event& event) const {
   });
 }
 
-void Spread::note_taken(const Event& event, const std::string& member) {
-  taken_.insert({event.seq, member});
-  commitments_.insert(event.data.string_or(member));
-  if (!event.step.empty()) touched_.insert(event.step);
-  // Two things are handed on without a `from`: an agent's whole conversation, to each of its model
-  // calls; and why a step failed, to steps that go on all the same.
-  const bool is_for_lists = member == "name" || member == "labels";
-  const bool is_said = is_agent_run_ && !is_for_lists;
-  if (is_said || event.type == "step.failed") takes_the_rest_ = true;
-}
-
-void Spread::follow(const Event& event) {
-  if (event.type == "run.started") is_agent_run_ = event.data.string_or("mode") == "agent";
-  const bool is_made_of = is_made_of_taken(event);
-  for (const std::string& member : provenance::committed_members(event.data)) {
-    if (is_named(event, member) || is_made_of) note_taken(event, member);
-  }
-}
-
-const ContentName* Spread::unknown() const {
-  for (std::size_t i = 0; i < names_.size(); ++i) {
-    if (!found_.contains(i)) return &names_[i];
-  }
-  return nullptr;
+void Spread::follow(const Entry& entry) {
+  if (!is_made_of_taken(*entry.event)) return;
+  if (!entry.event->step.empty()) steps_.insert(entry.event->step);
+  for (const std::string& member : entry.members) take(*entry.event, member);
 }
 
 Result<std::vector<Event>> events_of(const store::RunRecord& run) {
@@ -191,8 +226,7 @@ Result<Erased> erase_contents(const store::RunRecord& run,
   if (events.empty()) return failure(Code::kCorruption, "a run without events");
   std::set<ContentRef> taken;
   if (names) {
-    Spread spread(*names);
-    for (const Event& event : events) spread.follow(event);
+    const Spread spread(events, *names);
     if (const ContentName* name = spread.unknown()) {
       return failure(Code::kInvalidArgument, "{} has no content \"{}\"",
                      name->step.empty() ? "the run" : "the step " + shown(name->step),
