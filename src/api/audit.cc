@@ -43,15 +43,7 @@ Result<std::optional<std::uint8_t>> kind_in(const Call& call) {
 /// What the request asks for; `limit` is that of the page.
 /// Errors: kInvalidArgument
 Result<store::StatementQuery> query_of(const Call& call) {
-  for (const auto& [name, value] : call.request.query) {
-    if (name == "type" || name == "order" || name == "after" || name == "limit" ||
-        name == "cursor") {
-      continue;
-    }
-    return failure(Code::kInvalidArgument,
-                   "unknown query parameter \"{}\"; allowed: type, order, after, limit, cursor",
-                   shown(name));
-  }
+  RETURN_IF_ERROR(check_query(call, {"type", "order", "after", "limit", "cursor"}));
   store::StatementQuery query;
   query.tenant = call.caller.tenant;
   ASSIGN_OR_RETURN(query.kind, kind_in(call));
@@ -75,7 +67,8 @@ Result<store::StatementQuery> query_of(const Call& call) {
   return query;
 }
 
-Result<json::Value> shown_statement(const store::LogEntry& entry) {
+/// Contents only for who may read contents: the commitments stand in the statement.
+Result<json::Value> shown_statement(const store::LogEntry& entry, bool shows_contents) {
   ASSIGN_OR_RETURN(const Statement statement, provenance::decode_statement(entry.statement));
   json::Value out = json::Object{{"receipt_id", receipt_name(entry.id)},
                                  {"tenant_seq", entry.tenant_seq},
@@ -90,7 +83,7 @@ Result<json::Value> shown_statement(const store::LogEntry& entry) {
         {"actor", statement.actor}}) {
     if (!text.empty()) out.set(name, text);
   }
-  if (!entry.contents.empty()) {
+  if (shows_contents && !entry.contents.empty()) {
     ASSIGN_OR_RETURN(const auto contents, provenance::decode_contents(entry.contents));
     for (const provenance::Content& content : contents) {
       out.set(content.ref.member,
@@ -110,12 +103,13 @@ Reply list_statements(Call& call) {
   query->limit = limit + 1;  // one more tells whether there is another page
   const auto entries = call.services.store.list_statements(*query);
   if (!entries) return problem_of(entries.error());
+  const bool shows_contents = call.caller.allows(auth::Scope::kContentsRead);
   json::Array items;
   std::size_t bytes = 0;
   for (const store::LogEntry& entry : *entries) {
     bytes += entry.statement.size() + entry.contents.size();
     if (items.size() == limit || (!items.empty() && bytes > kListBytesMax)) break;
-    auto item = shown_statement(entry);
+    auto item = shown_statement(entry, shows_contents);
     if (!item) return problem_of(item.error());
     items.push_back(std::move(*item));
   }

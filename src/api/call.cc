@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/call.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "api/idempotency.h"
@@ -116,6 +117,19 @@ net::Later commit_then_answer(const Call& call, store::Commit commit, net::Respo
     });
   };
   return later;
+}
+
+Result<void> check_query(const Call& call, std::initializer_list<std::string_view> allowed) {
+  for (const auto& [name, value] : call.request.query) {
+    if (std::find(allowed.begin(), allowed.end(), name) != allowed.end()) continue;
+    if (allowed.size() == 0) {
+      return failure(Code::kInvalidArgument, "unknown query parameter \"{}\"; there are none",
+                     shown(name));
+    }
+    return failure(Code::kInvalidArgument, "unknown query parameter \"{}\"; allowed: {}",
+                   shown(name), fmt::join(allowed, ", "));
+  }
+  return {};
 }
 
 Result<std::size_t> limit_of(const Call& call) {

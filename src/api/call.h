@@ -3,6 +3,7 @@
 // A Call belongs to the request thread; what goes on later copies what it needs.
 #pragma once
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,6 +60,8 @@ net::Response json_response(int status, const json::Value& body);
 net::Later commit_then_answer(const Call& call, store::Commit commit, net::Response response,
                               std::function<void()> committed = {});
 
+/// Errors: kInvalidArgument  a query parameter that is none of `allowed`
+Result<void> check_query(const Call& call, std::initializer_list<std::string_view> allowed);
 /// How many items of a list are asked for: 1 to 200, 50 if nobody says. Errors: kInvalidArgument
 Result<std::size_t> limit_of(const Call& call);
 /// The same with the cursor of a list of things by their ids.

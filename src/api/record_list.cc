@@ -8,29 +8,13 @@
 
 namespace avow::api {
 
-namespace {
-
-/// Errors: kInvalidArgument
-Result<void> refuse_unknown_query(const Call& call, bool has_status) {
-  for (const auto& [name, value] : call.request.query) {
-    if (name == "limit" || name == "cursor" || name == "name") continue;
-    if (has_status && name == "status") continue;
-    return failure(Code::kInvalidArgument,
-                   "unknown query parameter \"{}\"; allowed: limit, cursor, name{}", shown(name),
-                   has_status ? ", status" : "");
-  }
-  return {};
-}
-
-}  // namespace
-
 Reply list_records(const Call& call, store::RecordKind kind,
                    std::initializer_list<std::string_view> statuses,
                    Result<json::Value> (*show)(const store::Record& record)) {
   const bool has_status = statuses.size() > 0;
-  if (const auto known = refuse_unknown_query(call, has_status); !known) {
-    return problem_of(known.error());
-  }
+  const auto known = has_status ? check_query(call, {"limit", "cursor", "name", "status"})
+                                : check_query(call, {"limit", "cursor", "name"});
+  if (!known) return problem_of(known.error());
   const auto page = page_of(call);
   if (!page) return problem_of(page.error());
   store::RecordQuery query;

@@ -197,6 +197,17 @@ std::string_view credential_in_url(const net::Request& request) {
   return {};
 }
 
+/// The name of a query parameter that is there twice, so that nobody knows which one counts; empty
+/// if there is none. Only `reveal` is a list.
+std::string_view repeated_in_url(const net::Request& request) {
+  for (auto one = request.query.begin(); one != request.query.end(); ++one) {
+    const bool is_again = std::any_of(
+        request.query.begin(), one, [&](const auto& before) { return before.first == one->first; });
+    if (is_again && one->first != "reveal") return one->first;
+  }
+  return {};
+}
+
 bool is_open(const Services& services, const Route& route) {
   return route.access.kind == Access::Kind::kPublic ||
          (services.options.is_metrics_open && route.path == "/metrics");
@@ -267,6 +278,9 @@ Reply answer(Services& services, const net::Request& request, RouteMatch match,
     if (auto refused = over_limit(services, call.caller, call.now, exchange)) return *refused;
     if (auto refused = forbidden(call.caller, route)) return *refused;
   }
+  if (const auto name = repeated_in_url(request); !name.empty()) {
+    return problem(400, fmt::format("the query parameter \"{}\" is there twice", shown(name)));
+  }
   if (route.takes_raw_body) {
     if (auto refused = refuse_media_type(request)) return std::move(*refused);
   } else {
@@ -280,6 +294,15 @@ Reply answer(Services& services, const net::Request& request, RouteMatch match,
     call.keyed = std::move(*keyed);
   }
   return answer_once(call, route.handler);
+}
+
+/// Tells a browser that pages of any origin may read the log (CORS preflight).
+net::Response preflight(const RouteMatch& match) {
+  return {.status = 204,
+          .headers = {{"Access-Control-Allow-Methods", match.allow + ", OPTIONS"},
+                      {"Access-Control-Allow-Headers", "*"},
+                      {"Access-Control-Max-Age", "86400"}},
+          .body = {}};
 }
 
 Problem no_route(const RouteMatch& match) {
@@ -300,6 +323,9 @@ net::Answer serve(Services& services, const net::Request& request) {
   }
   RouteMatch match = router().match(request.method, request.segments);
   exchange->set_route(match.route);
+  if (is_public_log(request) && request.method == "OPTIONS" && !match.allow.empty()) {
+    return finish(exchange, Reply(preflight(match)));
+  }
   if (match.route == nullptr) return finish(exchange, no_route(match));
   return finish(exchange, answer(services, request, std::move(match), *exchange));
 }
