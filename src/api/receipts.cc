@@ -17,8 +17,8 @@ namespace {
 
 constexpr Duration kWitnessWait = std::chrono::seconds(10);
 constexpr std::size_t kRevealMax = 100;
-/// A bundle with its contents can be as long as they are.
-constexpr std::size_t kBundleBytesMax = std::size_t{64} << 20;
+/// Each holds a run's contents in memory, and its answer.
+constexpr int kBundlesAtOnceMax = 2;
 
 struct Format {
   std::string_view name;
@@ -180,6 +180,22 @@ Reply get_receipt(Call& call) {
   return when_witnessed(call, *asked, entry->index);
 }
 
+/// One of the bundles that are being made, if there is room for it.
+class BundleSlot {
+ public:
+  explicit BundleSlot(std::atomic<int>& under_way) : under_way_(under_way) {
+    is_free_ = under_way_.fetch_add(1) < kBundlesAtOnceMax;
+  }
+  ~BundleSlot() { under_way_.fetch_sub(1); }
+  BundleSlot(const BundleSlot&) = delete;
+  BundleSlot& operator=(const BundleSlot&) = delete;
+  [[nodiscard]] bool is_free() const { return is_free_; }
+
+ private:
+  std::atomic<int>& under_way_;
+  bool is_free_ = false;
+};
+
 Reply get_bundle(Call& call) {
   const auto id = call.path_id("id");
   if (!id) return problem_of(id.error());
@@ -197,13 +213,17 @@ Reply get_bundle(Call& call) {
     options.shows_contents = options.shows_contents && *is_wanted;
   }
   Services& services = call.services;
+  const BundleSlot slot(*services.bundles_under_way);
+  if (!slot.is_free()) {
+    return problem_of(failure(Code::kUnavailable, "{} bundles are being made", kBundlesAtOnceMax));
+  }
   const auto bundle =
       tlog::make_receipt(services.store, services.log, call.caller.tenant, *id, options);
   if (!bundle) return no_receipt(services, bundle.error());
   std::string text = provenance::encode(*bundle);
-  if (text.size() > kBundleBytesMax) {
-    return problem(413, fmt::format("the bundle has more than {} bytes; ask with contents=false",
-                                    kBundleBytesMax));
+  if (text.size() > kAnswerBytesMax) {
+    return problem(413, fmt::format("the bundle has more than {} bytes: ask with contents=false",
+                                    kAnswerBytesMax));
   }
   return net::Response{
       .status = 200, .headers = {{"Content-Type", "application/json"}}, .body = std::move(text)};
@@ -221,6 +241,7 @@ json::Object listed(const Id& receipt, std::string_view kind, std::string_view s
 Reply list_receipts(Call& call) {
   const auto id = call.path_id("id");
   if (!id) return problem_of(id.error());
+  if (const auto known = check_query(call, {}); !known) return problem_of(known.error());
   const auto run = read_own_run(call.services, call.caller, RunId{*id});
   if (!run) return problem_of(run.error());
   const auto entry = call.services.store.find_statement(*id);
@@ -262,6 +283,7 @@ Reply verify_receipt(Call& call) {
     out.headers.set("Retry-After", std::to_string(std::max<std::int64_t>(wait.count(), 1)));
     return out;
   }
+  if (const auto known = check_query(call, {}); !known) return problem_of(known.error());
   if (call.request.body.size() > provenance::kReceiptBytesMax) {
     return problem(
         413, fmt::format("a receipt may have at most {} bytes", provenance::kReceiptBytesMax));

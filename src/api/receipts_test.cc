@@ -282,6 +282,47 @@ TEST_F(VerifyingForAnybody, IsBoundedForEachAddress) {
   EXPECT_EQ(header(busy, "Retry-After"), "1");
 }
 
+TEST_F(Proofs, ABundleHasAtMost8MiB) {
+  // Three steps of about 3 MiB each, which one answer cannot hold.
+  const json::Value agent = ApiWorld::body(world_.send("POST", "/v1/agents", "{}"));
+  const std::string text(std::size_t{3} << 20, 'x');
+  const json::Value ended =
+      executed("/v1/orchestrations/execute", R"({"agent_id":")" + agent.string_or("id") +
+                                                 R"(","input":{"t":")" + text + R"("},"steps":[
+        {"name":"a","type":"transform","config":{"output":"${{ input.t }}"}},
+        {"name":"b","type":"transform","config":{"output":1}}]})");
+  const std::string path = "/v1/receipts/" + ended.string_or("receipt_id") + "/bundle";
+  const auto refused = world_.send("GET", path);
+  EXPECT_EQ(refused.status, 413) << refused.body.size();
+  EXPECT_NE(refused.body.find("contents=false"), std::string::npos) << refused.body.substr(0, 200);
+  EXPECT_EQ(verdict_of(world_.send("GET", path + "?contents=false").body), Verdict::kValid)
+      << last_detail_;
+}
+
+TEST_F(Proofs, TwoBundlesAreMadeAtOnce) {
+  const std::string path = "/v1/receipts/" + run().string_or("receipt_id") + "/bundle";
+  *world_.services.bundles_under_way = 2;
+  const auto refused = world_.send("GET", path);
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(*refused.headers.find("Retry-After"), "1");
+  *world_.services.bundles_under_way = 1;
+  EXPECT_EQ(world_.send("GET", path).status, 200);
+  EXPECT_EQ(world_.services.bundles_under_way->load(), 1);
+}
+
+TEST_F(Proofs, RefuseQueriesThatTheyDoNotKnow) {
+  const json::Value ended = run();
+  const std::string receipt = "/v1/receipts/" + ended.string_or("receipt_id");
+  for (const std::string& target :
+       {receipt + "?depth=1", receipt + "?format=avow&format=cose", receipt + "/bundle?format=cose",
+        receipt + "/bundle?contents=true&contents=false",
+        "/v1/orchestrations/" + ended.string_or("id") + "/receipts?limit=1"}) {
+    EXPECT_EQ(world_.send("GET", target).status, 400) << target;
+  }
+  EXPECT_EQ(world_.send("POST", "/v1/receipts/verify?strict=true", "{}").status, 400);
+  EXPECT_EQ(world_.send("GET", receipt + "?reveal=output&reveal=input").status, 200);
+}
+
 // ------------------------------------------------------------------------------------- the log
 
 class PublicLog : public Proofs {
@@ -356,6 +397,22 @@ TEST_F(PublicLog, RefusesWithTheSameOpennessAndNothingToKeep) {
   EXPECT_EQ(header(refused, "Access-Control-Allow-Origin"), "*");
 }
 
+TEST_F(PublicLog, LetsABrowserAskFromAnyOrigin) {
+  for (const std::string path : {"/log/checkpoint", "/log/tile/0/000", "/log/keys"}) {
+    auto request = world_.request("OPTIONS", path);
+    request.headers.set("Origin", "https://elsewhere.example.com");
+    request.headers.set("Access-Control-Request-Method", "GET");
+    const auto response = world_.send(request);
+    EXPECT_EQ(response.status, 204) << path;
+    EXPECT_EQ(response.body, "");
+    EXPECT_EQ(header(response, "Access-Control-Allow-Origin"), "*");
+    EXPECT_EQ(header(response, "Access-Control-Allow-Methods"), "GET, HEAD, OPTIONS");
+    EXPECT_EQ(header(response, "Access-Control-Allow-Headers"), "*");
+  }
+  EXPECT_EQ(world_.send("OPTIONS", "/log/nothing").status, 404);
+  EXPECT_EQ(world_.send("OPTIONS", "/v1/audit").status, 405);
+}
+
 TEST_F(PublicLog, ThatIsSealedAnswersWhatItCanAndSaysWhyNotTheRest) {
   const json::Value ended = run();
   world_.sequencer->seal("log.watermark is larger than the log");
@@ -365,14 +422,55 @@ TEST_F(PublicLog, ThatIsSealedAnswersWhatItCanAndSaysWhyNotTheRest) {
   EXPECT_EQ(read("/log/keys").status, 200);
   EXPECT_EQ(world_.send("GET", "/v1/orchestrations/" + ended.string_or("id")).status, 200);
   const std::string path = "/v1/receipts/" + ended.string_or("receipt_id");
-  EXPECT_EQ(verdict_of(world_.send("GET", path).body), Verdict::kValid) << last_detail_;
-  EXPECT_EQ(world_.send("GET", path + "?format=cose").status, 503) << "it would be signed now";
+  for (const std::string suffix : {"", "?format=cose", "?witnessed=true", "/bundle"}) {
+    const auto receipt = world_.send("GET", path + suffix);
+    EXPECT_EQ(receipt.status, 503) << suffix;
+    EXPECT_NE(header(receipt, "Retry-After"), "") << suffix;
+  }
   const auto write = world_.send("POST", "/v1/agents", "{}");
   EXPECT_EQ(write.status, 503);
   EXPECT_NE(header(write, "Retry-After"), "");
   const auto ready = world_.send("GET", "/health/ready");
   EXPECT_EQ(ready.status, 503);
   EXPECT_EQ(ApiWorld::body(ready).find("details")->string_or("part"), "log");
+}
+
+TEST_F(PublicLog, ThatIsSealedStopsTheEngineFromWhatCannotBeWritten) {
+  // As the server does it: the engine is there, and is not started.
+  const json::Value agent = ApiWorld::body(world_.send("POST", "/v1/agents", "{}"));
+  const std::string body = R"({"agent_id":")" + agent.string_or("id") + R"(","input":{"n":1}})";
+  const std::string active = ApiWorld::body(world_.send("POST", "/v1/orchestrations/execute", body))
+                                 .string_or("orchestration_id");
+  const Services& usual = world_.services;
+  std::vector<engine::Engine::LaneExecutors> lanes;
+  lanes.push_back({world_.pool.make_strand(), world_.pool.make_strand()});
+  engine::Engine idle(world_.clock, world_.rng, std::move(lanes), world_.store, usual.runner,
+                      world_.agents, world_.workflows, {});
+  Services services{.clock = usual.clock,
+                    .rng = usual.rng,
+                    .store = usual.store,
+                    .log = usual.log,
+                    .engine = idle,
+                    .authenticator = usual.authenticator,
+                    .runner = usual.runner,
+                    .agents = usual.agents,
+                    .workflows = usual.workflows,
+                    .idempotency = usual.idempotency,
+                    .metrics = usual.metrics,
+                    .pool = usual.pool,
+                    .options = {}};
+  for (const auto& [target, text] :
+       {std::pair<std::string, std::string>{"/v1/orchestrations/execute", body},
+        {"/v1/orchestrations/" + active + "/cancel", ""}}) {
+    const auto request = world_.request("POST", target, text);
+    auto answer = serve(services, request);
+    std::promise<net::Response> given;
+    std::get<net::Later>(answer).start(
+        net::Responder([&](std::optional<net::Response> response) { given.set_value(*response); }));
+    const net::Response response = given.get_future().get();
+    EXPECT_EQ(response.status, 503) << target << response.body;
+    EXPECT_NE(header(response, "Retry-After"), "") << target;
+  }
 }
 
 // ----------------------------------------------------------------------------------------- audit
@@ -469,7 +567,7 @@ TEST_F(Audit, OfATenantBeginsWithTheTenantItself) {
   auto request = world_.request("POST", "/v1/tenants", R"({"name":"new"})");
   request.headers.set("X-API-Key", world_.make_platform_key());
   const TenantId tenant{*parse_id(ApiWorld::body(world_.send(request)).string_or("tenant_id"))};
-  world_.key = world_.make_key(tenant, {"audit:read"});
+  world_.key = world_.make_key(tenant, {"audit:read", "contents:read"});
   const auto items = all("type=all");
   ASSERT_EQ(items.size(), 1U);
   EXPECT_EQ(items[0].string_or("subject"), "tenant");
@@ -477,9 +575,24 @@ TEST_F(Audit, OfATenantBeginsWithTheTenantItself) {
   expect_opens(items[0]);
 }
 
+TEST_F(Audit, ShowsContentsOnlyToWhoMayReadContents) {
+  world_.send("POST", "/v1/agents", R"({"display_name":"XyzzyName"})");
+  const auto shown =
+      get_as(world_.make_key(world_.tenant, {"audit:read"}), "/v1/audit?type=agent.changed");
+  EXPECT_EQ(shown.status, 200);
+  EXPECT_EQ(shown.body.find("XyzzyName"), std::string::npos) << shown.body;
+  EXPECT_EQ(shown.body.find("salt"), std::string::npos) << shown.body;
+  const json::Value item = ApiWorld::body(shown).find("items")->as_array().at(0);
+  EXPECT_NE(item.string_or("statement").find("\"record\":"), std::string::npos);
+  EXPECT_EQ(
+      all("type=agent.changed").at(0).find("record")->find("value")->string_or("display_name"),
+      "XyzzyName");
+}
+
 TEST_F(Audit, RefusesWhatItDoesNotKnow) {
-  for (const std::string query : {"type=run.started", "type=log.genesis", "order=up", "after=x",
-                                  "cursor=", "since=1", "limit=0"}) {
+  for (const std::string query :
+       {"type=run.started", "type=log.genesis", "order=up", "after=x", "cursor=", "since=1",
+        "limit=0", "limit=1&limit=200", "type=all&type=agent.changed"}) {
     EXPECT_EQ(world_.send("GET", "/v1/audit?" + query).status, 400) << query;
   }
   const std::string reader = world_.make_key(world_.tenant, {"receipts:read"});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // api/services.h: what the routes work with. `server` makes one and keeps all of it alive.
 #pragma once
+#include <atomic>
 #include <memory>
 
 #include "api/receipt_verifier.h"
@@ -44,8 +45,9 @@ struct Services {
   ApiOptions options;
   /// Of options.requests_per_key, by caller; null: requests are not limited.
   auth::TokenBuckets* request_buckets = nullptr;
-  /// Shared by all copies.
+  // Shared by all copies.
   std::shared_ptr<ReceiptVerifier> receipt_verifier = std::make_shared<ReceiptVerifier>();
+  std::shared_ptr<std::atomic<int>> bundles_under_way = std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace avow::api

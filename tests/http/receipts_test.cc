@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the real program can prove: the runs of the published pages, from the request to the
 // verdict. The verifier is told the log's key by `avow init`, and nothing else.
+#include <filesystem>
+#include <fstream>
+
 #include "merkle/note.h"
 #include "merkle/tlog_proof.h"
 #include "provenance/verify.h"
@@ -223,6 +226,54 @@ TEST_F(Receipts, OutliveTheErasureOfWhatTheyWereMadeOf) {
   EXPECT_EQ(value_at(all_.expect(200, shown), "/input/$erased"), *erasure.find("receipt_id"));
   all_.expect(404, all_.get(path + "/contents/1/input"));
   EXPECT_EQ(all_.expect(200, all_.post(path + "/erase", why)).int_or("erased", -1), 0);
+}
+
+TEST_F(Receipts, OfARunErasedInPartLeaveTheErasedTextInNoFile) {
+  // Each word stands where an erasure of the named content alone would have left it.
+  const json::Value body = json::Object{{"agent_id", make_agent(all_)},
+                                        {"input", R"({"text": "Quarkinput"})"_json},
+                                        {"parameters", R"({"p": "Quarkparameter"})"_json},
+                                        {"steps", R"([
+      {"name": "copy", "type": "transform", "depends_on": [],
+       "config": {"output": "Quarkstep ${{ 1 }}"}},
+      {"name": "more", "type": "transform", "depends_on": ["copy"],
+       "config": {"output": "${{ steps.copy.result }}"}},
+      {"name": "from_parameter", "type": "transform", "depends_on": [],
+       "config": {"output": "${{ parameters.p }}"}}])"_json}};
+  const json::Value created = all_.expect(202, all_.post("/v1/orchestrations/execute", body));
+  const json::Value run = ended(all_, created.string_or("id"));
+  const std::string path = "/v1/orchestrations/" + run.string_or("id");
+  const auto everything = [&] {
+    std::string out = all_.get(path).body + all_.get(receipt_of(run) + "/bundle").body;
+    for (const auto& file : std::filesystem::directory_iterator(deployment().folder())) {
+      if (!file.path().filename().string().starts_with("avow.db")) continue;
+      std::ifstream in(file.path(), std::ios::binary);
+      out.append(std::istreambuf_iterator<char>(in), {});
+    }
+    return out;
+  };
+  for (const auto& [scope, word] :
+       {std::pair{R"({"step": "copy", "member": "output"})", "Quarkstep"},
+        {R"({"member": "input"})", "Quarkinput"},
+        {R"({"member": "parameters"})", "Quark"}}) {
+    ASSERT_NE(everything().find(word), std::string::npos);
+    const std::string request = fmt::format(R"({{"reason": "why", "scope": [{}]}})", scope);
+    all_.expect(200, all_.post(path + "/erase", *json::parse(request)));
+    EXPECT_EQ(everything().find(word), std::string::npos) << scope;
+    EXPECT_EQ(verdict_of(all_.get(receipt_of(run) + "/bundle").body), Verdict::kValid) << scope;
+  }
+}
+
+TEST_F(Receipts, ABrowserMayAskForTheLogFromAnyOrigin) {
+  const auto reply =
+      testing::exchange({.port = port()}, {.method = "OPTIONS",
+                                           .target = "/log/checkpoint",
+                                           .headers = {{"Origin", "https://a.example"}},
+                                           .body = {}});
+  EXPECT_EQ(reply.status, 204);
+  EXPECT_EQ(header(reply, "Access-Control-Allow-Origin"), "*");
+  EXPECT_EQ(header(reply, "Access-Control-Allow-Methods"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(header(reply, "Access-Control-Allow-Headers"), "*");
 }
 
 }  // namespace
