@@ -42,7 +42,7 @@ Error is_gone(const ContentRef& ref) {
                  ref.seq);
 }
 
-/// An erasure of the run, in the same log as the run's statement.
+/// An erasure of the run.
 struct Erasure {
   store::LogEntry entry;
   Statement statement;
@@ -64,11 +64,16 @@ class StoredRun {
     const auto found = contents_.find(ref);
     return found == contents_.end() ? nullptr : &found->second;
   }
+  /// By age. Those in another log than the run's statement are among them.
   [[nodiscard]] const std::vector<Erasure>& erasures() const { return erasures_; }
 
  private:
-  Result<void> read_erasures(store::Store& store, const store::LogEntry& entry,
-                             std::string_view summary);
+  Result<void> read_journal(store::Store& store, RunId id);
+  Result<void> add_journal(const std::vector<store::Segment>& segments);
+  Result<void> add_contents(const std::vector<store::Segment>& segments,
+                            const ReceiptOptions& options);
+  Result<void> read_erasures(store::Store& store, TenantId tenant, std::string_view summary);
+  [[nodiscard]] bool needs_contents(const ReceiptOptions& options) const;
   void complete_plan(const store::RunRecord& record, const ReceiptOptions& options);
 
   std::vector<std::string> events_;
@@ -76,30 +81,89 @@ class StoredRun {
   std::vector<Erasure> erasures_;
 };
 
+/// Of a bundle: before anything of it is in memory.
+Result<void> check_fits(std::string_view summary, std::size_t bytes_max) {
+  const auto parsed = json::parse(summary);
+  const json::Value* const bytes = parsed ? parsed->find("contents_bytes") : nullptr;
+  if (bytes == nullptr || !bytes->is_int()) return {};  // written by an older program
+  if (bytes->as_int() <= static_cast<std::int64_t>(bytes_max)) return {};
+  return failure(Code::kResourceExhausted,
+                 "bundle: contents have {} bytes, at most {}: ask with contents=false",
+                 bytes->as_int(), bytes_max);
+}
+
 Result<StoredRun> StoredRun::read(store::Store& store, const store::LogEntry& entry,
                                   const Statement& statement, const ReceiptOptions& options) {
-  ASSIGN_OR_RETURN(const auto record, store.read_run(RunId{statement.id}));
+  const RunId id{statement.id};
+  ASSIGN_OR_RETURN(const auto row, store.get_run(id));
   StoredRun run;
-  for (const store::Segment& segment : record.journal) {
-    ASSIGN_OR_RETURN(auto events, provenance::decode_journal(segment.bytes));
-    std::ranges::move(events, std::back_inserter(run.events_));
+  RETURN_IF_ERROR(run.read_erasures(store, entry.tenant, row.summary));
+  if (!run.needs_contents(options)) {
+    RETURN_IF_ERROR(run.read_journal(store, id));
+  } else {
+    if (options.is_bundle) RETURN_IF_ERROR(check_fits(row.summary, options.bytes_max));
+    ASSIGN_OR_RETURN(const auto record, store.read_run(id));
+    RETURN_IF_ERROR(run.add_journal(record.journal));
+    RETURN_IF_ERROR(run.add_contents(record.contents, options));
+    // What is gone from these contents must be among them.
+    run.erasures_.clear();
+    RETURN_IF_ERROR(run.read_erasures(store, entry.tenant, record.row.summary));
+    run.complete_plan(record, options);
   }
   if (run.length() < statement.events) {
     return failure(Code::kCorruption, "run {} has {} events, its statement is about {}",
                    statement.id.uuid(), run.length(), statement.events);
   }
-  for (const store::Segment& segment : record.contents) {
-    ASSIGN_OR_RETURN(auto contents, provenance::decode_contents(segment.bytes));
-    for (Content& content : contents) run.contents_.emplace(content.ref, std::move(content));
-  }
-  RETURN_IF_ERROR(run.read_erasures(store, entry, record.row.summary));
-  run.complete_plan(record, options);
   return run;
 }
 
-Result<void> StoredRun::read_erasures(store::Store& store, const store::LogEntry& entry,
+/// Where everything was erased little is left, and only the contents say what: a plan, perhaps.
+bool StoredRun::needs_contents(const ReceiptOptions& options) const {
+  if (!options.reveal.empty()) return true;
+  if (!options.is_bundle) return false;
+  return options.shows_contents || std::ranges::any_of(erasures_, [](const Erasure& erasure) {
+           return std::ranges::any_of(erasure.statement.erased,
+                                      [](const auto& erased) { return erased.seq == 0; });
+         });
+}
+
+Result<void> StoredRun::read_journal(store::Store& store, RunId id) {
+  constexpr std::size_t kPage = 256;
+  while (true) {
+    ASSIGN_OR_RETURN(const auto segments, store.read_journal(id, length(), kPage));
+    const std::uint32_t before = length();
+    RETURN_IF_ERROR(add_journal(segments));
+    if (segments.size() < kPage || length() == before) return {};
+  }
+}
+
+Result<void> StoredRun::add_journal(const std::vector<store::Segment>& segments) {
+  for (const store::Segment& segment : segments) {
+    ASSIGN_OR_RETURN(auto events, provenance::decode_journal(segment.bytes));
+    std::ranges::move(events, std::back_inserter(events_));
+  }
+  return {};
+}
+
+/// Of a receipt only what it may have to reveal.
+Result<void> StoredRun::add_contents(const std::vector<store::Segment>& segments,
+                                     const ReceiptOptions& options) {
+  const auto is_wanted = [&](const Content& content) {
+    return options.is_bundle ||
+           std::ranges::count(options.reveal, content.ref.member, &Reveal::content) > 0;
+  };
+  for (const store::Segment& segment : segments) {
+    ASSIGN_OR_RETURN(auto contents, provenance::decode_contents(segment.bytes));
+    for (Content& content : contents) {
+      if (is_wanted(content)) contents_.emplace(content.ref, std::move(content));
+    }
+  }
+  return {};
+}
+
+Result<void> StoredRun::read_erasures(store::Store& store, TenantId tenant,
                                       std::string_view summary) {
-  // The summary's one member that is not for lists: ids of the content.erased about this run.
+  // Ids of the content.erased about this run; not for lists, as the rest of the summary.
   const auto parsed = json::parse(summary);
   const json::Value* const ids = parsed ? parsed->find("erasures") : nullptr;
   if (ids == nullptr || !ids->is_array()) return {};
@@ -108,7 +172,7 @@ Result<void> StoredRun::read_erasures(store::Store& store, const store::LogEntry
     ASSIGN_OR_RETURN(const Id id, parse_id(text.as_string()));
     auto found = store.find_statement(id);
     if (!found) return found.error().in("erasure " + id.uuid());
-    if (found->log != entry.log || found->tenant != entry.tenant) continue;
+    if (found->tenant != tenant) continue;
     ASSIGN_OR_RETURN(auto statement, provenance::decode_statement(found->statement));
     erasures_.push_back({std::move(*found), std::move(statement)});
   }
@@ -139,8 +203,9 @@ void StoredRun::complete_plan(const store::RunRecord& record, const ReceiptOptio
 /// Fills in what a receipt shows of a run; at the end `rests_on` are the erasures that it quotes.
 class Maker {
  public:
-  Maker(const StoredRun& run, const Statement& statement, const ReceiptOptions& options)
-      : run_(run), statement_(statement), options_(options) {}
+  Maker(const StoredRun& run, std::uint32_t log, const Statement& statement,
+        const ReceiptOptions& options)
+      : run_(run), log_(log), statement_(statement), options_(options) {}
 
   Result<void> add_bundle(Receipt& receipt);
   Result<void> add_step(Receipt& receipt, std::uint32_t seq);
@@ -150,13 +215,14 @@ class Maker {
  private:
   [[nodiscard]] Result<std::vector<ProvenEvent>> prove(const std::vector<Event>& events) const;
   Result<std::vector<Event>> events_of_step(std::uint32_t seq) const;
-  ContentAccount account(const ContentRef& ref);
+  Result<ContentAccount> account(const ContentRef& ref);
   const Erasure* erasure_of(const ContentRef& ref) const;
   /// Opens what is asked for; each content is looked for in the first of `places` that has it.
   /// Returns the events that were found.
   Result<std::vector<Event>> reveal(Receipt& receipt, const std::vector<Event>& places) const;
 
   const StoredRun& run_;
+  const std::uint32_t log_;  ///< Where the statement stands.
   const Statement& statement_;
   const ReceiptOptions& options_;
   std::vector<const Erasure*> rests_on_;
@@ -192,15 +258,25 @@ const Erasure* Maker::erasure_of(const ContentRef& ref) const {
   return nullptr;
 }
 
-ContentAccount Maker::account(const ContentRef& ref) {
+Result<ContentAccount> Maker::account(const ContentRef& ref) {
   if (const Content* content = run_.content(ref)) {
-    if (!options_.shows_contents) return {ref, Withheld::kFromReader};
-    return {ref, OpenedContent{content->salt, content->value}};
+    if (!options_.shows_contents) return ContentAccount{ref, Withheld::kFromReader};
+    return ContentAccount{ref, OpenedContent{content->salt, content->value}};
   }
   const Erasure* const erasure = erasure_of(ref);
-  if (erasure == nullptr) return {ref, Withheld::kFromReader};
-  if (std::ranges::count(rests_on_, erasure) == 0) rests_on_.push_back(erasure);
-  return {ref, Withheld::kErased};
+  if (erasure == nullptr) return ContentAccount{ref, Withheld::kFromReader};
+  if (erasure->entry.log == log_) {
+    if (std::ranges::count(rests_on_, erasure) == 0) rests_on_.push_back(erasure);
+    return ContentAccount{ref, Withheld::kErased};
+  }
+  // The format knows no content that is gone without a proof in the bundle's one checkpoint. Who
+  // asks for none of them is told of none.
+  if (!options_.shows_contents) return ContentAccount{ref, Withheld::kFromReader};
+  return failure(Code::kConflict,
+                 "bundle: \"{}\" of event {} was erased, as the receipt rcpt_{} says; that stands "
+                 "in a later log than the run's statement, and a bundle has one checkpoint: ask "
+                 "with contents=false, or for receipts of the run and its steps",
+                 shown(ref.member), ref.seq, erasure->entry.id.ulid());
 }
 
 Result<void> Maker::add_bundle(Receipt& receipt) {
@@ -209,7 +285,8 @@ Result<void> Maker::add_bundle(Receipt& receipt) {
     receipt.journal->push_back(run_.bytes(seq));
     ASSIGN_OR_RETURN(const Event event, run_.event(seq));
     for (std::string& member : provenance::committed_members(event.data)) {
-      receipt.contents.push_back(account({seq, std::move(member)}));
+      ASSIGN_OR_RETURN(auto one, account({seq, std::move(member)}));
+      receipt.contents.push_back(std::move(one));
     }
   }
   // Members stand in the event by UTF-16 code units, in the file by bytes.
@@ -309,14 +386,27 @@ Result<void> add_proofs(Log& log, const store::LogEntry& entry,
 }
 
 Result<store::LogEntry> find_entry(store::Store& store, TenantId tenant, const Id& id) {
+  const auto not_found = [&] { return failure(Code::kNotFound, "no statement {}", id.uuid()); };
   auto entry = store.find_statement(id);
-  if (entry && entry->tenant == tenant) return entry;
   if (!entry && entry.error().code != Code::kNotFound) return entry.error();
-  const auto run = store.get_run(RunId{id});
-  if (!entry && run && run->tenant == tenant) {
-    return failure(Code::kUnavailable, "there is no statement of run {} yet", id.uuid());
+  if (!entry) {
+    const auto run = store.get_run(RunId{id});
+    if (!run && run.error().code != Code::kNotFound) return run.error();
+    if (!run || run->tenant != tenant) return not_found();
+    if (run->status == store::RunStatus::kRunning) {
+      return failure(Code::kUnavailable, "there is no statement of run {} yet", id.uuid());
+    }
+    // It ended with its statement in one commit: perhaps since the first look, else before there
+    // was a log.
+    entry = store.find_statement(id);
+    if (!entry && entry.error().code == Code::kNotFound) {
+      return failure(Code::kNotFound, "run {} ended before there was a log: nothing states it",
+                     id.uuid());
+    }
+    if (!entry) return entry.error();
   }
-  return failure(Code::kNotFound, "no statement {}", id.uuid());
+  if (entry->tenant != tenant) return not_found();
+  return entry;
 }
 
 Result<void> check_wanted(const Statement& statement, std::uint32_t seq,
@@ -362,16 +452,25 @@ Result<Receipt> make_receipt(store::Store& store, Log& log, TenantId tenant, Id 
   if (is_of_run(statement) && (options.is_bundle || seq != 0 || !options.reveal.empty())) {
     // Read after the statement: the journal has all events that it covers, and perhaps more.
     ASSIGN_OR_RETURN(run, StoredRun::read(store, entry, statement, options));
-    Maker maker(*run, statement, options);
+    Maker maker(*run, entry.log, statement, options);
     RETURN_IF_ERROR(options.is_bundle ? maker.add_bundle(receipt)
                     : seq != 0        ? maker.add_step(receipt, seq)
                                       : maker.add_run(receipt));
     erasures = maker.rests_on();
+    std::ranges::sort(erasures, {}, [](const Erasure* erasure) { return erasure->entry.index; });
   }
   RETURN_IF_ERROR(add_proofs(log, entry, erasures, receipt));
   if (!options.reveal.empty() &&
       provenance::encode(receipt).size() > provenance::kReceiptBytesMax) {
     return failure(Code::kResourceExhausted, "what is to be revealed does not fit into a receipt");
+  }
+  if (options.is_bundle && options.shows_contents) {
+    const std::size_t bytes = provenance::encode(receipt).size();
+    if (bytes > options.bytes_max) {
+      return failure(Code::kResourceExhausted,
+                     "bundle: it has {} bytes, at most {}: ask with contents=false", bytes,
+                     options.bytes_max);
+    }
   }
   return receipt;
 }

@@ -63,11 +63,11 @@ struct ReceiptTest : ::testing::Test {
                  std::optional<std::string> own_plan = {}) {
     store::Commit commit;
     commit.run.emplace();
-    commit.run->row = row(1);
+    commit.run->row = row(1, summary);
     commit.run->journal = {1, static_cast<std::uint32_t>(run.events.size()),
                            provenance::encode_journal(run.events)};
     commit.run->contents = {1, static_cast<std::uint32_t>(run.events.size()),
-                            provenance::encode_contents(run.contents)};
+                            contents_segment.value_or(provenance::encode_contents(run.contents))};
     commit.run->plan = std::move(own_plan);
     for (const Statement& statement : statements) commit.statements.push_back(queued(statement));
     const auto done = world.commit(std::move(commit));
@@ -75,15 +75,15 @@ struct ReceiptTest : ::testing::Test {
   }
   void store_finished_run() { store_run({run.statement()}); }
 
-  [[nodiscard]] store::RunRow row(std::uint64_t version, json::Object summary = {}) const {
+  [[nodiscard]] store::RunRow row(std::uint64_t version, json::Object members = {}) const {
     store::RunRow out;
     out.id = run.id;
     out.tenant = run.tenant;
     out.version = version;
-    out.status = store::RunStatus::kCompleted;
+    out.status = status;
     out.workflow = WorkflowId{provenance::test_id(50)};
     out.created_at = provenance::test_time(0);
-    out.summary = json::write(json::Value(std::move(summary)));
+    out.summary = json::write(json::Value(std::move(members)));
     return out;
   }
 
@@ -165,6 +165,9 @@ struct ReceiptTest : ::testing::Test {
   std::unique_ptr<Executor> strand = world.scheduler.make_executor();
   NoNetwork network;
   std::unique_ptr<Log> log;
+  store::RunStatus status = store::RunStatus::kCompleted;
+  json::Object summary;                         ///< Of the run's row, when it is stored.
+  std::optional<std::string> contents_segment;  ///< Instead of the run's contents.
   std::uint64_t erasures = 0;
   json::Array erasure_ids;
 };
@@ -219,6 +222,42 @@ TEST_F(ReceiptTest, BundleShowsContentsOnlyToWhoMaySeeThem) {
   }
   EXPECT_NE(provenance::encode(*shown).find("because"), std::string::npos);
   EXPECT_EQ(provenance::encode(*withheld).find("because"), std::string::npos);
+}
+
+TEST_F(ReceiptTest, BundleWithContentsIsRefusedByTheirSumBeforeTheyAreRead) {
+  ReceiptOptions options{.is_bundle = true, .shows_contents = true};
+  summary = {{"contents_bytes", 1000}};
+  store_finished_run();
+  options.bytes_max = 999;
+  const auto refused = make(0, options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kResourceExhausted);
+  EXPECT_EQ(refused.error().message,
+            "bundle: contents have 1000 bytes, at most 999: ask with contents=false");
+  options.shows_contents = false;
+  EXPECT_EQ(verdict(make(0, options)), Verdict::kValid);
+  EXPECT_EQ(verdict(reveal(kExtractEnded, {"output.score"})), Verdict::kValid);
+}
+
+TEST_F(ReceiptTest, BundleWithContentsIsRefusedByItsOwnSize) {
+  ReceiptOptions options{.is_bundle = true, .shows_contents = true};
+  store_finished_run();  // an older program did not write the sum
+  const std::size_t bytes = provenance::encode(*make(0, options)).size();
+  options.bytes_max = bytes;
+  EXPECT_TRUE(make(0, options));
+  options.bytes_max = bytes - 1;
+  EXPECT_EQ(make(0, options).error().code, Code::kResourceExhausted);
+}
+
+// What cannot be decoded was not read.
+TEST_F(ReceiptTest, ReadsContentsOnlyWhereSomeAreShown) {
+  contents_segment = "no contents";
+  store_finished_run();
+  EXPECT_EQ(verdict(make(0)), Verdict::kValid);
+  EXPECT_EQ(verdict(make(kExtractEnded)), Verdict::kValid);
+  EXPECT_EQ(verdict(bundle(false)), Verdict::kValid);
+  EXPECT_EQ(bundle(true).error().code, Code::kCorruption);
+  EXPECT_EQ(reveal(kExtractEnded, {"output"}).error().code, Code::kCorruption);
 }
 
 // ------------------------------------------------------------------------------------- disclosure
@@ -298,12 +337,24 @@ TEST_F(ReceiptTest, OfARunThatIsNotOverCoversWhatItsNewestStatementDoes) {
   EXPECT_EQ(verdict(bundle(true)), Verdict::kValid);
 }
 
-TEST_F(ReceiptTest, OfARunWithoutAStatementIsForLater) {
+TEST_F(ReceiptTest, OfARunThatGoesOnWithoutAStatementIsForLater) {
+  status = store::RunStatus::kRunning;
   store_run({});
   EXPECT_EQ(make(0).error().code, Code::kUnavailable);
   EXPECT_EQ(make(kExtractEnded).error().code, Code::kUnavailable);
   EXPECT_EQ(make_receipt(world.store, *log, test_tenant(9), id(0), {}).error().code,
             Code::kNotFound);
+}
+
+TEST_F(ReceiptTest, OfARunThatEndedWithoutAStatementIsNotFoundForEver) {
+  store_run({});
+  for (const auto& receipt : {make(0), make(kExtractEnded), bundle(false)}) {
+    EXPECT_EQ(receipt.error().code, Code::kNotFound);
+    EXPECT_NE(receipt.error().message.find("before there was a log"), std::string::npos);
+  }
+  EXPECT_EQ(make_receipt(world.store, *log, test_tenant(9), id(0), {}).error().message.find("log"),
+            std::string::npos)
+      << "another tenant learns nothing";
 }
 
 TEST_F(ReceiptTest, IsNotFoundForAnotherTenantOrWhereNoStepEnded) {
@@ -450,11 +501,22 @@ TEST_F(ReceiptTest, OfAnOlderLogGoOnByItsOwnKeys) {
   EXPECT_EQ(log->fault(), std::nullopt);
 
   EXPECT_EQ(verdict(make(kExtractEnded)), Verdict::kValid) << "by the key of the old log";
-  erase({{run.id, 0, {}}}, {});
-  const auto after = bundle(true);
-  EXPECT_EQ(verdict(after), Verdict::kValid);
-  EXPECT_TRUE(after->erasures.empty()) << "it stands in the other log";
-  EXPECT_TRUE(is_withheld(account(*after, 3, "output"), Withheld::kFromReader));
+  auto left = run.contents;
+  std::erase_if(left, [](const auto& content) { return content.ref.member == "output"; });
+  erase({{run.id, 3, "output"}, {run.id, 5, "output"}}, left);
+  const auto refused = bundle(true);
+  ASSERT_FALSE(refused) << "it would say of an erased content that its reader may not see it";
+  EXPECT_EQ(refused.error().code, Code::kConflict);
+  const Id erasure = provenance::test_id(701);
+  for (const std::string& word : {"rcpt_" + erasure.ulid(), std::string("contents=false")}) {
+    EXPECT_NE(refused.error().message.find(word), std::string::npos) << refused.error().message;
+  }
+  EXPECT_TRUE(make_receipt(world.store, *log, run.tenant, erasure, {}));
+  EXPECT_EQ(verdict(bundle(false)), Verdict::kValid);
+  EXPECT_EQ(verdict(make(0)), Verdict::kValid);
+  EXPECT_EQ(verdict(make(kExtractEnded)), Verdict::kValid);
+  EXPECT_EQ(verdict(reveal(0, {"input"})), Verdict::kValid) << "it is kept";
+  EXPECT_EQ(reveal(kExtractEnded, {"output"}).error().code, Code::kConflict);
 }
 
 }  // namespace
