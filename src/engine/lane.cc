@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/lane.h"
 
+#include <tuple>
+
 #include "base/log.h"
 #include "json/write.h"
 #include "tlog/sequencer.h"

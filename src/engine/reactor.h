@@ -41,6 +41,8 @@ class Reactor {
   Committed commit(Event& event, std::string_view member, json::Value value);
   void emit(Event event);
   [[nodiscard]] Bytes32 derive(std::string_view purpose) const;
+  /// A `from`: commitments to what expressions read. Not to the plan, whose literals, and what a
+  /// request merged into a step's config, are in every step: run.started has its commitment.
   [[nodiscard]] json::Value sources(const PlanIndex::Uses& uses) const;
   [[nodiscard]] json::Value value_of(const Committed& committed) const;
   [[nodiscard]] json::Value value_of(const ContentRef& ref) const;
