@@ -221,25 +221,112 @@ TEST(SqliteErasure, LeavesNoByteOfItInAnyFile) {
   EXPECT_EQ(check->view(0), "ok");
 }
 
-TEST(SqliteErasure, SaysSoWhereAReaderKeepsTheOldContentsInTheLog) {
-  const Directory directory;
-  SqliteOptions options = directory.options();
-  options.forget_time_max = Duration(0);
-  auto created = SqliteStore::create(options);
-  ASSERT_TRUE(created);
-  Store& store = **created;
-  ASSERT_TRUE(write(store, ended_run(run_id(1), secret_of(1))));
-  RunRow row = *store.get_run(run_id(1));
-  {
-    auto reading = Connection::open(directory.file("avow.db"), Connection::Mode::kRead);
-    ASSERT_TRUE(reading);
-    ASSERT_TRUE((*reading)->execute("BEGIN"));
-    ASSERT_TRUE((*reading)->integer("SELECT count(*) FROM runs"));  // its moment begins here
-    EXPECT_EQ(code_of(write(store, erasure_of(row, {}))), Code::kOutcomeUnknown);
-    EXPECT_TRUE(store.read_run(run_id(1))->contents.empty());
+/// A store with one ended run, and a reader from before its erasure, which keeps the old contents
+/// in the write-ahead log.
+class SqliteErasureBehindAReader : public ::testing::Test {
+ protected:
+  explicit SqliteErasureBehindAReader(Duration forget_time_max = std::chrono::hours(1)) {
+    SqliteOptions options = directory_.options();
+    options.forget_time_max = forget_time_max;
+    auto created = SqliteStore::create(options);
+    CHECK(created.has_value());
+    store_ = std::move(*created);
+    CHECK(write(*store_, ended_run(run_id(1), secret_of(1))).has_value());
+    row_ = *store_->get_run(run_id(1));
+    auto reading = Connection::open(directory_.file("avow.db"), Connection::Mode::kRead);
+    CHECK(reading.has_value());
+    reader_ = std::move(*reading);
+    CHECK(reader_->execute("BEGIN").has_value());
+    CHECK(reader_->integer("SELECT count(*) FROM runs").has_value());  // its moment begins here
   }
-  EXPECT_TRUE(write(store, erasure_of(row, {})));
-  store.stop();
+  ~SqliteErasureBehindAReader() override { store_->stop(); }
+
+  std::future<Result<void>> erase() {
+    auto answered = std::make_shared<std::promise<Result<void>>>();
+    Commit commit = erasure_of(row_, {});
+    commit.run->plan = "erased";
+    store_->commit(std::move(commit),
+                   [answered](Result<void> done) { answered->set_value(std::move(done)); });
+    return answered->get_future();
+  }
+  /// Other commits are answered, and when the second one is, the erasure was tried once.
+  void write_others() {
+    for (int i = 0; i < 2; ++i) ASSERT_TRUE(write(*store_, creation(run_id(++others_))));
+  }
+  bool is_in_a_file() {
+    return (bytes_of(directory_.file("avow.db")) + bytes_of(directory_.file("avow.db-wal")))
+               .find(secret_of(1)) != std::string::npos;
+  }
+  static bool is_answered(const std::future<Result<void>>& future) {
+    return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }
+
+  const Directory directory_;
+  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<Connection> reader_;
+  RunRow row_;
+  std::uint64_t others_ = 1;
+};
+
+TEST_F(SqliteErasureBehindAReader, IsAnsweredWhenItIsGoneAndOthersDoNotWaitForIt) {
+  auto erased = erase();
+  write_others();
+  EXPECT_FALSE(is_answered(erased));
+  EXPECT_TRUE(store_->read_run(run_id(1))->contents.empty());
+  EXPECT_TRUE(is_in_a_file());
+  EXPECT_TRUE(store_->health());  // nothing is late yet
+  reader_.reset();
+  // No commit comes any more: it is tried again by itself.
+  ASSERT_EQ(erased.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_TRUE(erased.get());
+  EXPECT_FALSE(is_in_a_file());
+}
+
+TEST_F(SqliteErasureBehindAReader, IsAnsweredWhenTheStoreStops) {
+  auto erased = erase();
+  write_others();
+  reader_.reset();
+  store_->stop();
+  ASSERT_TRUE(is_answered(erased));
+  EXPECT_TRUE(erased.get());
+  EXPECT_FALSE(is_in_a_file());
+}
+
+TEST_F(SqliteErasureBehindAReader, IsUnknownWhenTheStoreStopsBeforeItIsGone) {
+  auto erased = erase();
+  store_->stop();
+  ASSERT_TRUE(is_answered(erased));
+  EXPECT_EQ(code_of(erased.get()), Code::kOutcomeUnknown);
+}
+
+class SqliteErasureInAHurry : public SqliteErasureBehindAReader {
+ protected:
+  SqliteErasureInAHurry() : SqliteErasureBehindAReader(Duration(0)) {}
+};
+
+TEST_F(SqliteErasureInAHurry, IsTriedUntilItIsGoneAlsoWhereNobodyWaitsAnyMore) {
+  EXPECT_EQ(code_of(erase().get()), Code::kOutcomeUnknown);
+  EXPECT_TRUE(store_->read_run(run_id(1))->contents.empty());
+  write_others();
+  const auto health = store_->health();
+  EXPECT_EQ(code_of(health), Code::kUnavailable);
+  EXPECT_NE(health.error().message.find("erased"), std::string::npos) << health.error().message;
+  EXPECT_TRUE(is_in_a_file());
+  reader_.reset();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!store_->health() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(store_->health());
+  EXPECT_FALSE(is_in_a_file());
+}
+
+TEST_F(SqliteErasureInAHurry, IsNoSuccessWhereNothingIsLeftToEraseButAFileStillHoldsIt) {
+  EXPECT_EQ(code_of(erase().get()), Code::kOutcomeUnknown);
+  EXPECT_EQ(code_of(erase().get()), Code::kOutcomeUnknown);
+  reader_.reset();
+  EXPECT_TRUE(erase().get());
+  EXPECT_FALSE(is_in_a_file());
 }
 
 TEST(PageScrubber, ZeroesOnlyWhatNoCellHoldsAndOnlyInPagesOfATree) {

@@ -77,7 +77,8 @@ struct RunChange {
   /// not in it is gone for good when `done` says success, from every file of the store. Only of a
   /// run that is terminal before (else kConflict) and after, without `journal` and `contents`;
   /// first_seqs ascend and lie in the journal (else kConflict). kOutcomeUnknown may also mean that
-  /// it is written, but a file still holds the old bytes: the same once more erases them.
+  /// it is written, but a file still holds the old bytes: the store goes on erasing them, health()
+  /// says so until they are gone, and the same once more is answered when they are.
   std::optional<std::vector<Segment>> replaced;
 };
 
@@ -270,7 +271,8 @@ class Store {
   virtual Result<std::string> get_meta(std::string_view name) = 0;
   virtual Result<void> put_meta(std::string_view name, std::string_view value) = 0;
 
-  /// Whether it can be written now; the error says why not. For /health/ready.
+  /// Whether it can be written now, and no erasure is late; the error says why not. For
+  /// /health/ready.
   virtual Result<void> health() = 0;
   struct Figures {
     std::uint64_t commits = 0;       ///< Transitions asked for and written.

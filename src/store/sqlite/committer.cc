@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite/committer.h"
 
-#include <chrono>
 #include <cstdlib>
 #include <future>
 
@@ -15,7 +14,15 @@ namespace {
 // would otherwise, always one of them in the log, keep it growing for ever.
 constexpr std::int64_t kForceFactor = 4;
 
+// An attempt to empty the log waits so long for readers, while commits wait for it; then they have
+// the thread for the pause. Once a commit is in the log behind a full checkpoint, a new reader is
+// in the way again: what reads for longer than the attempt is waited for in the pause.
+constexpr Duration kForgetWait = std::chrono::milliseconds(100);
+constexpr Duration kForgetPause = std::chrono::milliseconds(250);
+
 Error stopped() { return failure(Code::kUnavailable, "the store is stopped"); }
+
+bool erases(const Commit& commit) { return commit.run && commit.run->replaced; }
 
 Result<Writer::Place> done_by(const Committer::Job& job, Writer& writer) {
   RETURN_IF_ERROR(job(writer));
@@ -86,19 +93,30 @@ Result<void> Committer::run(const Job& job) {
 void Committer::run_thread() {
   Batch batch;
   while (take(batch)) {
-    write(batch);
+    if (!batch.empty()) write(batch);
     // Captures may hold much: freed before this thread sleeps again.
     batch.clear();
+    forget_if_due();
     checkpoint_if_long();
   }
+  const auto emptied = empty_log(Connection::kBusyWait);
+  if (!emptied) log::warning("store: checkpoint at the end: {}", emptied.error().message);
+  answer_forgettings(emptied, SteadyTime::max());
 }
 
-/// Waits for something to write; false when there is nothing and the store is stopping.
+/// Waits for something to write, or until it is time to forget; false when there is nothing to
+/// write and the store is stopping.
 bool Committer::take(Batch& batch) {
   const MutexLock lock(mutex_);
-  while (queue_.empty() && !is_stopping_) wake_.wait(mutex_);
+  while (queue_.empty() && !is_stopping_) {
+    if (!must_forget_) {
+      wake_.wait(mutex_);
+    } else if (wake_.wait_until(mutex_, next_forgetting_) == std::cv_status::timeout) {
+      break;
+    }
+  }
   std::swap(batch, queue_);
-  return !batch.empty();
+  return !batch.empty() || !is_stopping_;
 }
 
 void Committer::write(Batch& batch) {
@@ -108,14 +126,12 @@ void Committer::write(Batch& batch) {
     hook = hook_;
   }
   const Result<void> written = write_transaction(batch, *hook);
-  if (written) {
-    forget_replaced(batch);
-  } else {
+  if (!written) {
     // Also where one was refused by itself: it was compared with a state that never came to be.
     for (auto& waiting : batch) waiting.outcome = written.error();
   }
   finish(batch, written);
-  for (auto& waiting : batch) waiting.done(std::move(waiting.outcome));
+  answer(batch);
 }
 
 Result<void> Committer::write_transaction(Batch& batch, CommitHook& hook) {
@@ -163,38 +179,66 @@ void Committer::roll_back() {
   }
 }
 
-/// The transaction is durable, but what it replaced is still in older pages of the log and of the
-/// file, until the log is emptied. If we stop before that, it is done when the store is opened.
-void Committer::forget_replaced(Batch& batch) {
-  Result<void> emptied;
-  bool was_tried = false;
+void Committer::answer(Batch& batch) {
+  const auto now = std::chrono::steady_clock::now();
   for (auto& waiting : batch) {
-    if (!waiting.outcome || !waiting.commit.run || !waiting.commit.run->replaced) continue;
-    if (!std::exchange(was_tried, true)) emptied = empty_log();
-    if (emptied) continue;
-    waiting.outcome = failure(Code::kOutcomeUnknown,
-                              "contents are replaced, but the old ones are still in a file: {}",
-                              emptied.error().message);
+    if (!waiting.outcome || !erases(waiting.commit)) {
+      waiting.done(std::move(waiting.outcome));
+      continue;
+    }
+    // It is durable, but what it replaced is still in older pages of the log and of the file, until
+    // the log is emptied. If we stop before that, it is done when the store is opened.
+    forgettings_.push_back({std::move(waiting.done), now + options_.forget_time_max});
+    if (!std::exchange(must_forget_, true)) next_forgetting_ = now;
   }
 }
 
-Result<void> Committer::empty_log() {
-  const auto deadline = std::chrono::steady_clock::now() + options_.forget_time_max;
-  for (;;) {
-    auto emptied = connection_->checkpoint(Connection::Checkpoint::kTruncate);
-    if (emptied) {
-      // It holds pages as they were before they were scrubbed on their way into the file, and
-      // would write them into the log once more.
-      connection_->drop_cache();
-      return emptied;
-    }
+void Committer::forget_if_due() {
+  if (!must_forget_ || std::chrono::steady_clock::now() < next_forgetting_) return;
+  const auto emptied = empty_log(kForgetWait);
+  const auto now = std::chrono::steady_clock::now();
+  must_forget_ = !emptied;
+  next_forgetting_ = now + kForgetPause;
+  answer_forgettings(emptied, now);
+}
+
+/// After it no file holds anything that was replaced before it.
+Result<void> Committer::empty_log(Duration wait) {
+  auto emptied = connection_->checkpoint(Connection::Checkpoint::kTruncate, wait);
+  if (emptied) {
+    // It holds pages as they were before they were scrubbed on their way into the file, and would
+    // write them into the log once more.
+    connection_->drop_cache();
+  } else {
     stop_process_if_disk_fails(emptied.error());
-    const bool is_late = std::chrono::steady_clock::now() >= deadline;
-    if (is_late || emptied.error().code != Code::kUnavailable) {
-      log::warning("store: old contents stay in the log: {}", emptied.error().message);
-      return emptied;
-    }
   }
+  return emptied;
+}
+
+/// All, if the log is empty; else those that waited until `now` at most.
+void Committer::answer_forgettings(const Result<void>& emptied, SteadyTime now) {
+  const auto is_due = [&] {
+    return !forgettings_.empty() && (emptied || forgettings_.front().deadline <= now);
+  };
+  Result<void> outcome;
+  if (!emptied) {
+    outcome = failure(Code::kOutcomeUnknown,
+                      "contents are erased, but the old ones are still in a file: {}",
+                      emptied.error().message);
+  }
+  if (emptied || is_due()) note_forgotten(outcome);
+  while (is_due()) {
+    forgettings_.front().done(outcome);
+    forgettings_.pop_front();
+  }
+}
+
+void Committer::note_forgotten(const Result<void>& outcome) {
+  const MutexLock lock(mutex_);
+  // Once for each spell.
+  if (!outcome && forgotten_) log::warning("store: {}", outcome.error().message);
+  if (outcome && !forgotten_) log::info("store: what was erased is gone from the files");
+  forgotten_ = outcome;
 }
 
 void Committer::finish(const Batch& batch, const Result<void>& written) {
@@ -249,6 +293,7 @@ Result<void> Committer::health() {
     const MutexLock lock(mutex_);
     if (is_stopping_) return stopped();
     last = last_transaction_;
+    if (last && !forgotten_) return Error{Code::kUnavailable, forgotten_.error().message};
     if (last || is_probing_) return last;
     is_probing_ = true;
   }
@@ -275,9 +320,6 @@ void Committer::stop() {
     wake_.notify_one();
   }
   thread_.join();
-  if (auto emptied = connection_->checkpoint(Connection::Checkpoint::kTruncate); !emptied) {
-    log::warning("store: checkpoint at the end: {}", emptied.error().message);
-  }
   connection_.reset();
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // store/sqlite/committer.h: the one thread that writes, with group commit.
 #pragma once
+#include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <thread>
 #include <vector>
 
@@ -15,7 +17,7 @@ struct CommitterOptions {
   std::size_t queue_bytes_max = 0;  ///< Of commits that wait or are being written.
   /// The write-ahead log is moved into the file at this length.
   std::int64_t wal_bytes_target = 0;
-  /// How long an erasure tries to empty the write-ahead log while readers are in its way.
+  /// How long an erasure waits for its answer while the write-ahead log cannot be emptied.
   Duration forget_time_max{};
 };
 
@@ -23,6 +25,11 @@ struct CommitterOptions {
 /// transaction, syncs once, answers all, and never waits for a fuller batch: while one sync runs
 /// the next batch gathers. If the disk fails (not: is full), the process stops: after a failed sync
 /// the page cache cannot be believed. Any thread, save where noted.
+///
+/// An erasure is answered when the write-ahead log has been emptied after it. Where that fails it
+/// is tried again, between other commits and without them, until it succeeds: also after
+/// forget_time_max, when the answer was kOutcomeUnknown. Each attempt holds up commits for a tenth
+/// of a second at most.
 class Committer {
  public:
   /// Writes something else than a Commit, under the same rule of errors as Writer's verbs.
@@ -43,6 +50,7 @@ class Committer {
   Result<void> run(const Job& job);
 
   /// The last error of a whole transaction, until one succeeds; asking makes it try a small one.
+  /// Else why something erased is still in a file after forget_time_max.
   Result<void> health();
   Store::Figures figures();
   /// Writes and answers what waits, ends the thread, empties the write-ahead log, closes the file.
@@ -57,6 +65,12 @@ class Committer {
     Result<void> outcome;  ///< An error: refused before it was queued, or when it was written.
   };
   using Batch = std::vector<Waiting>;
+  using SteadyTime = std::chrono::steady_clock::time_point;
+  /// An erasure that is written, but not gone from the files yet.
+  struct Forgetting {
+    Store::Done done;
+    SteadyTime deadline;
+  };
 
   void enqueue(Waiting waiting);
   void run_thread();
@@ -65,8 +79,11 @@ class Committer {
   Result<void> write_transaction(Batch& batch, CommitHook& hook);
   Result<void> write_rows(Batch& batch, CommitHook& hook);
   void roll_back();
-  void forget_replaced(Batch& batch);
-  Result<void> empty_log();
+  void answer(Batch& batch);
+  void forget_if_due();
+  Result<void> empty_log(Duration wait);
+  void answer_forgettings(const Result<void>& emptied, SteadyTime now);
+  void note_forgotten(const Result<void>& outcome);
   void finish(const Batch& batch, const Result<void>& written);
   void checkpoint_if_long();
   void stop_process_if_disk_fails(const Error& error);
@@ -77,6 +94,9 @@ class Committer {
   SqliteLogWriter log_writer_;              // the committing thread's
   std::int64_t wal_bytes_seen_ = 0;         // the committing thread's
   std::int64_t next_checkpoint_ = 0;        // the committing thread's
+  bool must_forget_ = false;                // the committing thread's
+  SteadyTime next_forgetting_;              // the committing thread's; where must_forget_
+  std::deque<Forgetting> forgettings_;      // the committing thread's
 
   Mutex mutex_;
   std::condition_variable_any wake_;
@@ -86,6 +106,7 @@ class Committer {
   std::uint64_t commits_ GUARDED_BY(mutex_) = 0;
   std::uint64_t transactions_ GUARDED_BY(mutex_) = 0;
   Result<void> last_transaction_ GUARDED_BY(mutex_);
+  Result<void> forgotten_ GUARDED_BY(mutex_);  ///< An error: why it is late.
   bool is_probing_ GUARDED_BY(mutex_) = false;
   bool is_stopping_ GUARDED_BY(mutex_) = false;
 

@@ -11,8 +11,6 @@
 namespace avow::store {
 namespace {
 
-// Longer than a reader's snapshot lives, which is what a truncating checkpoint waits for.
-constexpr int kBusyTimeoutMs = 2'000;
 // About every 0.1 ms of work; the check itself costs 30 ns.
 constexpr int kStepsPerDeadlineCheck = 5'000;
 
@@ -133,7 +131,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& file, Mo
 }
 
 Result<void> Connection::configure(Mode mode) {
-  sqlite3_busy_timeout(db_, kBusyTimeoutMs);
+  set_busy_wait(kBusyWait);
   sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   RETURN_IF_ERROR(execute(kPragmas));
   ASSIGN_OR_RETURN(page_bytes_, integer("PRAGMA page_size"));
@@ -187,10 +185,16 @@ Result<std::int64_t> Connection::integer(std::string_view sql) {
   return query.integer(0);
 }
 
-Result<void> Connection::checkpoint(Checkpoint kind) {
+void Connection::set_busy_wait(Duration wait) {
+  sqlite3_busy_timeout(db_, static_cast<int>(wait.count()));
+}
+
+Result<void> Connection::checkpoint(Checkpoint kind, Duration wait) {
   const int mode =
       kind == Checkpoint::kPassive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
+  set_busy_wait(wait);
   const int code = sqlite3_wal_checkpoint_v2(db_, nullptr, mode, nullptr, nullptr);
+  set_busy_wait(kBusyWait);
   if (code != SQLITE_OK) return error(code, File::kMain);
   if (kind == Checkpoint::kTruncate) wal_bytes_ = 0;
   return {};

@@ -96,9 +96,11 @@ class Connection {
   void set_deadline(std::chrono::steady_clock::time_point deadline) { deadline_ = deadline; }
 
   enum class Checkpoint { kPassive, kTruncate };
+  /// Longer than a snapshot of ours lives.
+  static constexpr Duration kBusyWait = std::chrono::seconds(2);
   /// Moves what the write-ahead log holds into the file. kPassive takes what no reader is in the
-  /// way of; kTruncate waits for readers (bounded, then kUnavailable) and empties the log.
-  Result<void> checkpoint(Checkpoint kind);
+  /// way of; kTruncate waits for readers (for `wait`, then kUnavailable) and empties the log.
+  Result<void> checkpoint(Checkpoint kind, Duration wait = kBusyWait);
   /// Forgets the pages it has read: those of the file take their place.
   void drop_cache();
   /// Length of the write-ahead log after the last commit of this connection.
@@ -126,6 +128,7 @@ class Connection {
 
   Connection() = default;
   Result<void> configure(Mode mode);
+  void set_busy_wait(Duration wait);
   /// Of a statement, which writes to the log, or of a checkpoint, which writes to the main file.
   enum class File { kLog, kMain };
   Error error(int code, File written = File::kLog);

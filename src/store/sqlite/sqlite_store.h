@@ -22,7 +22,8 @@ struct SqliteOptions {
   int readers = 4;                                      ///< Reads at the same time, at least 1.
   /// The write-ahead log is moved into the file when it has grown by this.
   std::size_t wal_bytes_target = std::size_t{16} << 20;
-  /// How long an erasure waits for readers of what it erased. Each reads for a second at most.
+  /// How long an erasure waits for readers of what it erased, each of which reads for a second at
+  /// most, and for room on the disk. After it the answer is kOutcomeUnknown; erasing goes on.
   Duration forget_time_max = std::chrono::seconds(5);
 };
 

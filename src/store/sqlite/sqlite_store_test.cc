@@ -414,6 +414,45 @@ TEST(SqliteStore, ReadsGoOnWhileTheDiskIsFullAndWritesResume) {
   expect_whole(*store->read_run(run_id(1)), 1);
 }
 
+TEST(SqliteStore, ErasesInTheFileWhenTheDiskHasRoomAgain) {
+  const Directory directory;
+  RunRow row;
+  {
+    Opened store(SqliteStore::create(directory.options()));
+    for (std::uint64_t n = 1; n <= 40; ++n) {
+      Commit commit = nth_commit(n, 1);
+      SeededRng rng(n);
+      for (int i = 0; i < 8'000; ++i) {
+        commit.run->contents->bytes.push_back(static_cast<char>(rng.next()));
+      }
+      commit.run->row.status = RunStatus::kCompleted;
+      commit.run->row.wake_at.reset();
+      row = commit.run->row;
+      ASSERT_TRUE(write(*store, std::move(commit)));
+    }
+  }
+  ASSERT_GT(std::filesystem::file_size(directory.file("avow.db")), std::uintmax_t{256} << 10);
+  SqliteOptions options = directory.options();
+  options.forget_time_max = std::chrono::hours(1);
+  Opened store(SqliteStore::open(options));
+  std::promise<Result<void>> erased;
+  auto answered = erased.get_future();
+  {
+    // The write-ahead log is short and has room; the end of the file has none.
+    const FileSizeLimit limit(rlim_t{128} << 10);
+    Commit commit = change_of(row, [](RunRow&) {});
+    commit.run->replaced.emplace();
+    store->commit(std::move(commit), [&](Result<void> done) { erased.set_value(std::move(done)); });
+    // When the second is answered, the erasure was tried once.
+    ASSERT_TRUE(write(*store, nth_commit(41, 1)));
+    ASSERT_TRUE(write(*store, nth_commit(42, 1)));
+    EXPECT_EQ(answered.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  }
+  ASSERT_EQ(answered.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_TRUE(answered.get());
+  EXPECT_EQ(std::filesystem::file_size(directory.file("avow.db-wal")), 0U);
+}
+
 // The page cache cannot be believed after a failed sync: neither an answer nor another try may
 // follow.
 TEST(SqliteStoreDeathTest, StopsTheProcessWhenASyncFailsAndGivesNoAnswer) {
