@@ -168,7 +168,7 @@ Result<void> Committer::write_rows(Batch& batch, CommitHook& hook) {
   }
   if (has_added) RETURN_IF_ERROR(from_hook(hook.integrate(log_writer_)));
   // The sync. If we stop before it, recovery finds none of the batch; after it, all of it.
-  return connection_->execute("COMMIT");
+  return connection_->commit();
 }
 
 void Committer::roll_back() {
@@ -281,8 +281,9 @@ void Committer::checkpoint_if_long() {
 
 void Committer::stop_process_if_disk_fails(const Error& error) {
   if (!connection_->is_disk_failing()) return;
-  // DESIGN.md, promise 1: what a failed sync leaves on the disk nobody knows; only a new start,
-  // which reads it again, finds out. `done` is not called: the answers were never given.
+  // DESIGN.md, promise 1: what a failed sync, or a commit that failed behind it, leaves on the disk
+  // nobody knows; only a new start, which reads it again, finds out. `done` is not called: the
+  // answers were never given.
   log::error("store: the disk fails, stopping: {}", error.message);
   std::abort();
 }

@@ -165,6 +165,18 @@ Result<void> Connection::execute(const char* sql) {
   return {};
 }
 
+Result<void> Connection::commit() {
+  const int code = sqlite3_exec(db_, "COMMIT", nullptr, nullptr, nullptr);
+  if (code == SQLITE_OK) return {};
+  auto failed = error(code);
+  // SQLite enters a transaction into the index of the write-ahead log only when its last frame is
+  // synced. If there is no room for that, it says so, and rolls back: but the frames are on the
+  // disk, and the next start would find the transaction that was refused.
+  is_disk_failing_ = is_disk_failing_ || code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM ||
+                     code == SQLITE_IOERR_SHMSIZE;
+  return failed;
+}
+
 Result<Query> Connection::query(std::string_view sql) {
   auto found = statements_.find(sql);
   if (found == statements_.end()) {

@@ -87,6 +87,9 @@ class Connection {
 
   /// Runs one or several statements and forgets their rows.
   Result<void> execute(const char* sql);
+  /// Ends the transaction and syncs it. An error means that nothing of it is written, save where
+  /// is_disk_failing().
+  Result<void> commit();
   /// The prepared statement for `sql`, made on first use and kept: pass texts from a closed set.
   Result<Query> query(std::string_view sql);
   /// The single integer that `sql` (a pragma, a count) gives.
@@ -110,8 +113,8 @@ class Connection {
   [[nodiscard]] std::int64_t last_rowid() const;
   [[nodiscard]] int changes() const;
 
-  /// Whether the last error was the disk's and not that it is full: nothing the page cache holds
-  /// can be believed after it.
+  /// Whether the last error was the disk's and not that it is full, or of a commit that may be on
+  /// the disk: nothing the page cache holds can be believed after it.
   [[nodiscard]] bool is_disk_failing() const { return is_disk_failing_; }
 
  private:

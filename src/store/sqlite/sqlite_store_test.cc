@@ -471,6 +471,43 @@ TEST(SqliteStoreDeathTest, StopsTheProcessWhenASyncFailsAndGivesNoAnswer) {
   EXPECT_GE(store->get_run(run_id(1))->version, 1U);
 }
 
+/// Refuses to make the write-ahead log's index longer, which SQLite does by writing single bytes,
+/// as a full disk would; anything else is written.
+ssize_t write_but_no_index(int descriptor, const void* bytes, size_t size, off64_t offset) {
+  if (size != 1) return ::pwrite64(descriptor, bytes, size, offset);
+  errno = ENOSPC;
+  return -1;
+}
+
+// The index holds 4062 frames before it must grow, and is written behind the sync.
+TEST(SqliteStoreDeathTest, StopsTheProcessWhereACommitFailsThatIsOnTheDisk) {
+  const Directory directory;
+  const auto large = [] {
+    SeededRng rng(1);
+    std::string bytes(std::size_t{18} << 20, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(rng.next());
+    Commit commit = nth_commit(2, 1);
+    commit.run->contents->bytes = std::move(bytes);
+    return commit;
+  };
+  EXPECT_DEATH(
+      {
+        log::start(log::Level::kError);
+        Opened store(SqliteStore::create(directory.options()));
+        CHECK(write(*store, nth_commit(1, 1)).has_value());
+        sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
+        vfs->xSetSystemCall(vfs, "pwrite64",
+                            reinterpret_cast<sqlite3_syscall_ptr>(write_but_no_index));
+        static_cast<void>(write(*store, large()));
+        std::fputs("answered", stderr);
+      },
+      "the disk fails, stopping: [^\n]*\n$");
+  Opened store(SqliteStore::open(directory.options()));
+  const auto found = store->read_run(run_id(2));
+  ASSERT_TRUE(found);  // "not written" would have been wrong
+  EXPECT_TRUE(found->contents.at(0).bytes == large().run->contents->bytes);
+}
+
 TEST(Connection, EndsAReadThatRunsBeyondItsDeadline) {
   const Directory directory;
   {
