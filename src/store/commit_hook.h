@@ -4,6 +4,7 @@
 // nothing is durable whose proof is not. The store knows neither statements nor trees: only bytes,
 // places and numbers.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,6 +14,11 @@
 #include "base/result.h"
 
 namespace avow::store {
+
+/// The hook's numbers for what a tenant has one or several of for each run: the statements about
+/// runs (docs/formats/log-tables.md). Lists of any other kind do not walk through these. They are
+/// in the schema of stores: a change costs a migration.
+inline constexpr std::array<std::uint8_t, 3> kFrequentKinds = {2, 3, 4};
 
 /// What a commit asks the log to witness.
 struct QueuedStatement {

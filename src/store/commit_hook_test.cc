@@ -189,6 +189,23 @@ TEST_P(CommitHookContract, ListsATenantsStatements) {
   EXPECT_EQ(seqs({tenant_id(3), {}, 0, {}, false, 50}), Seqs{});
 }
 
+TEST_P(CommitHookContract, ListsEveryKindByItself) {
+  std::vector<QueuedStatement> statements;
+  for (std::uint8_t kind = 1; kind <= 12; ++kind) {
+    for (const TenantId tenant : {kTenant, tenant_id(2)}) {
+      statements.push_back(statement_of("first", tenant, {8, 8}, kind));
+      statements.push_back(statement_of("second", tenant, {8, 8}, kind));
+    }
+  }
+  ASSERT_TRUE(write(store_, with_statements({}, std::move(statements))));
+  for (std::uint8_t kind = 1; kind <= 12; ++kind) {
+    const std::uint64_t second = 2 * std::uint64_t{kind};
+    EXPECT_EQ(seqs({kTenant, kind, 0, {}, false, 50}), (std::vector{second - 1, second}));
+    EXPECT_EQ(seqs({kTenant, kind, 0, second, true, 50}), (std::vector{second - 1}));
+    EXPECT_EQ(seqs({kTenant, kind, second - 1, {}, true, 1}), (std::vector{second}));
+  }
+}
+
 TEST_P(CommitHookContract, TwoLogsStandSideBySide) {
   ASSERT_TRUE(write(store_, with_statements({}, {statement_of("a"), statement_of("b")})));
   const auto first = text_of(store_.read_log(1, 0, 9));

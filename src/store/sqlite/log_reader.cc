@@ -8,10 +8,9 @@
 #define ENTRIES                                                            \
   "SELECT e.place, tenant, tenant_seq, id, kind, statement, entry, bytes " \
   "FROM log_entries e LEFT JOIN log_contents c ON c.place = e.place "
-#define LISTED_ENTRIES                                                                      \
-  "SELECT e.place, tenant, tenant_seq, id, kind, statement, entry, bytes "                  \
-  "FROM log_entries e INDEXED BY log_entries_listed LEFT JOIN log_contents c ON c.place = " \
-  "e.place "
+#define ENTRIES_BY(INDEX)                                                  \
+  "SELECT e.place, tenant, tenant_seq, id, kind, statement, entry, bytes " \
+  "FROM log_entries e INDEXED BY " INDEX " LEFT JOIN log_contents c ON c.place = e.place "
 #define HEADS "SELECT log, size, nodes, checkpoint, keys_index FROM log_heads "
 
 namespace avow::store {
@@ -93,13 +92,21 @@ Result<LogEntry> Reader::find_statement(Id id) {
              failure(Code::kNotFound, "no statement about {}", id.ulid()));
 }
 
-Result<std::vector<LogEntry>> Reader::list_statements(const StatementQuery& query) {
-  std::string sql = LISTED_ENTRIES "WHERE tenant = ? AND tenant_seq > ?";
+std::string list_statements_sql(const StatementQuery& query) {
+  const bool is_rare =
+      query.kind && std::ranges::find(kFrequentKinds, *query.kind) == kFrequentKinds.end();
+  std::string sql = is_rare ? ENTRIES_BY("log_entries_rare") "WHERE " AVOW_IS_RARE_KIND " AND "
+                            : ENTRIES_BY("log_entries_listed") "WHERE ";
+  sql += "tenant = ? AND tenant_seq > ?";
   if (query.before) sql += " AND tenant_seq < ?";
   if (query.kind) sql += " AND kind = ?";
   sql +=
       query.is_newest_first ? " ORDER BY tenant_seq DESC LIMIT ?" : " ORDER BY tenant_seq LIMIT ?";
-  ASSIGN_OR_RETURN(Query statement, connection_->query(sql));
+  return sql;
+}
+
+Result<std::vector<LogEntry>> Reader::list_statements(const StatementQuery& query) {
+  ASSIGN_OR_RETURN(Query statement, connection_->query(list_statements_sql(query)));
   statement.bind(query.tenant).bind(stored_bound(query.after));
   if (query.before) statement.bind(stored_bound(*query.before));
   if (query.kind) statement.bind(std::int64_t{*query.kind});

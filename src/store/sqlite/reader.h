@@ -10,6 +10,10 @@
 
 namespace avow::store {
 
+/// What Reader::list_statements() runs, one of few texts; for a rare kind it reads only such
+/// entries.
+std::string list_statements_sql(const StatementQuery& query);
+
 /// Every verb reads one snapshot and is described in store.h. One thread at a time.
 class Reader {
  public:

@@ -101,9 +101,10 @@ constexpr const char* kSchema1 = R"(
 
 // The log. A place in it is one number (log_place() in schema.h), so that entries are appended to
 // the table. An index holds the rowid behind its columns: log_entries_about is in the order of
-// places within an id. log_entries_listed carries the kind, so that a rare one walks 30 bytes an
-// entry; it keeps tenant_seqs apart by SqliteLogWriter::add_entry(), not by UNIQUE, which the kind
-// would weaken. Statements have contents rarely, answers seldom a run: those cost the others
+// places within an id. log_entries_listed carries the kind, so that a filter by a frequent one
+// walks 30 bytes an entry; it keeps tenant_seqs apart by SqliteLogWriter::add_entry(), not by
+// UNIQUE, which the kind would weaken. log_entries_rare has the other kinds, and so costs a run's
+// entries nothing. Statements have contents rarely, answers seldom a run: those cost the others
 // nothing.
 constexpr const char* kSchema2 = R"(
   CREATE TABLE log_entries (
@@ -116,6 +117,8 @@ constexpr const char* kSchema2 = R"(
     entry      BLOB NOT NULL
   ) STRICT;
   CREATE INDEX log_entries_listed ON log_entries (tenant, tenant_seq, kind);
+  CREATE INDEX log_entries_rare ON log_entries (tenant, kind, tenant_seq)
+    WHERE )" AVOW_IS_RARE_KIND R"(;
   CREATE INDEX log_entries_about ON log_entries (id);
 
   CREATE TABLE log_contents (

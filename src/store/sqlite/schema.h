@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // store/sqlite/schema.h: the tables, and how an older store gets them.
 #pragma once
+#include "store/commit_hook.h"
 #include "store/sqlite/connection.h"
 
+/// The entries that log_entries_rare holds. SQLite uses that index where a query says it literally.
+#define AVOW_IS_RARE_KIND "kind NOT IN (2, 3, 4)"
+
 namespace avow::store {
+
+static_assert(kFrequentKinds == std::array<std::uint8_t, 3>{2, 3, 4}, "as in AVOW_IS_RARE_KIND");
 
 /// The newest schema this program knows; it is kept in the file's user_version. Migrations are
 /// numbered and run one transaction each; they expand first and contract a release later, so that

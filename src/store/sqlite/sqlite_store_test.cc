@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -22,6 +23,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "store/sqlite/compression.h"
+#include "store/sqlite/reader.h"
 #include "store/sqlite/schema.h"
 #include "store/store_test_support.h"
 
@@ -213,6 +215,46 @@ std::string schema_text(const std::string& file) {
   std::string text;
   while (*query->next()) text += query->bytes(0) + ": " + query->bytes(1) + "\n";
   return text;
+}
+
+std::string plan_of(Connection& connection, const std::string& sql) {
+  auto query = connection.query("EXPLAIN QUERY PLAN " + sql);
+  CHECK(query.has_value());
+  std::string text;
+  while (*query->next()) text += query->bytes(3) + "\n";
+  return text;
+}
+
+TEST(SqliteStore, ListsARareKindWithoutWalkingThroughTheStatementsAboutRuns) {
+  const Directory directory;
+  Opened store(SqliteStore::create(directory.options()));
+  auto connection = Connection::open(directory.file("avow.db"), Connection::Mode::kRead);
+  ASSERT_TRUE(connection);
+  StatementQuery query;
+  const auto first_line = [&] {
+    const std::string plan = plan_of(**connection, list_statements_sql(query));
+    EXPECT_EQ(plan.find("TEMP B-TREE"), std::string::npos) << plan;
+    return plan.substr(0, plan.find('\n'));
+  };
+  const std::string rare =
+      "SEARCH e USING INDEX log_entries_rare (tenant=? AND kind=? AND tenant_seq>?";
+  const std::string listed = "SEARCH e USING INDEX log_entries_listed (tenant=? AND tenant_seq>?";
+  for (const bool is_newest_first : {false, true}) {
+    query.is_newest_first = is_newest_first;
+    for (const auto kind : std::to_array<std::uint8_t>({1, 5, 10, 200})) {
+      query.kind = kind;
+      query.before.reset();
+      EXPECT_EQ(first_line(), rare + ")") << int{kind};
+      query.before = 9;
+      EXPECT_EQ(first_line(), rare + " AND tenant_seq<?)") << int{kind};
+    }
+    for (const std::uint8_t kind : kFrequentKinds) {
+      query.kind = kind;
+      EXPECT_EQ(first_line(), listed + " AND tenant_seq<?)") << int{kind};
+    }
+    query.kind.reset();
+    EXPECT_EQ(first_line(), listed + " AND tenant_seq<?)");
+  }
 }
 
 TEST(SqliteStore, MigratesAStoreThatHasNoLogYet) {
