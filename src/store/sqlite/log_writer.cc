@@ -21,22 +21,33 @@ Result<std::optional<TenantHead>> SqliteLogWriter::tenant_head(TenantId tenant) 
   return std::optional(TenantHead{static_cast<std::uint64_t>(query.integer(0)), query.bytes(1)});
 }
 
+Result<bool> SqliteLogWriter::insert_entry(const LogEntry& entry, std::int64_t place) {
+  {
+    // Not a condition of the INSERT: SQLite would pass the row through a temporary table, because
+    // it would read the table that it writes. This is one probe, of the page that is written next.
+    ASSIGN_OR_RETURN(Query query,
+                     connection_.query("SELECT 1 FROM log_entries INDEXED BY log_entries_listed "
+                                       "WHERE tenant = ? AND tenant_seq = ?"));
+    query.bind(entry.tenant).bind(stored(entry.tenant_seq));
+    ASSIGN_OR_RETURN(const bool is_taken, query.next());
+    if (is_taken) return false;
+  }
+  // OR IGNORE for the place.
+  ASSIGN_OR_RETURN(
+      Query query,
+      connection_.query("INSERT OR IGNORE INTO log_entries (place, tenant, tenant_seq, id, kind, "
+                        "statement, entry) VALUES (?, ?, ?, ?, ?, ?, ?)"));
+  query.bind(place).bind(entry.tenant).bind(stored(entry.tenant_seq)).bind(entry.id);
+  query.bind(std::int64_t{entry.kind}).bind_blob(entry.statement).bind_blob(entry.entry);
+  RETURN_IF_ERROR(query.run());
+  return connection_.changes() > 0;
+}
+
 Result<void> SqliteLogWriter::add_entry(const LogEntry& entry) {
   if (!is_log_place(entry.log, entry.index)) return too_large();
   const std::int64_t place = log_place(entry.log, entry.index);
-  {
-    // OR IGNORE for the place, the condition for the tenant_seq: what is taken writes no row.
-    ASSIGN_OR_RETURN(
-        Query query,
-        connection_.query("INSERT OR IGNORE INTO log_entries "
-                          "(place, tenant, tenant_seq, id, kind, statement, entry) "
-                          "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM "
-                          "log_entries WHERE tenant = ?2 AND tenant_seq = ?3)"));
-    query.bind(place).bind(entry.tenant).bind(stored(entry.tenant_seq)).bind(entry.id);
-    query.bind(std::int64_t{entry.kind}).bind_blob(entry.statement).bind_blob(entry.entry);
-    RETURN_IF_ERROR(query.run());
-  }
-  if (connection_.changes() == 0) {
+  ASSIGN_OR_RETURN(const bool is_new, insert_entry(entry, place));
+  if (!is_new) {
     return failure(Code::kConflict, "entry {} of log {} or statement {} of tenant {} is there",
                    entry.index, entry.log, entry.tenant_seq, entry.tenant.ulid());
   }

@@ -18,6 +18,9 @@ class SqliteLogWriter : public LogWriter {
   Result<void> put_head(const LogHead& head) override;
 
  private:
+  /// False where the place or the tenant_seq is taken.
+  Result<bool> insert_entry(const LogEntry& entry, std::int64_t place);
+
   Connection& connection_;
 };
 
