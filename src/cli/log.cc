@@ -11,6 +11,7 @@
 #include "server/deployment_log.h"
 #include "server/init.h"
 #include "store/sqlite/sqlite_store.h"
+#include "tlog/key_files.h"
 #include "tlog/rotation.h"
 #include "tlog/watermark.h"
 
@@ -55,6 +56,7 @@ struct RotateCommand {
 struct RecoverCommand {
   std::string data_directory;
   std::string origin;
+  bool is_healthy_too = false;
   bool is_sure = false;
   bool is_json = false;
 };
@@ -310,17 +312,33 @@ int rotate_key(Terminal& terminal, const RotateCommand& command) {
   return kOk;
 }
 
-Result<tlog::LogKeys> recover(store::Store& store, const RecoverCommand& command) {
+Result<tlog::LogKeys> recover(Terminal& terminal, store::Store& store,
+                              const RecoverCommand& command) {
   SystemClock clock;
   SystemRng rng;
-  ASSIGN_OR_RETURN(const auto watermark,
-                   tlog::Watermark::open(server::watermark_path(command.data_directory)));
-  const auto last_seen = watermark->value().value_or(merkle::Checkpoint{});
-  ASSIGN_OR_RETURN(
-      tlog::LogKeys keys,
-      tlog::recover_log(store, server::keys_folder(command.data_directory), command.origin,
-                        tlog::keys_passphrase(), last_seen, clock, rng));
-  RETURN_IF_ERROR(watermark->reset({command.origin, 0, merkle::empty_root()}));
+  const std::string path = server::watermark_path(command.data_directory);
+  auto watermark = tlog::Watermark::open(path);
+  const bool is_damaged = !watermark && watermark.error().code == Code::kCorruption;
+  if (!watermark && !is_damaged) return watermark.error();
+  tlog::Recovery what{.origin = command.origin, .is_healthy_too = command.is_healthy_too};
+  if (is_damaged) {
+    terminal.err << fmt::format(
+        "avow: log: {}: nobody knows how far the log was seen, so the stored head is stated. The "
+        "file is kept as {}.damaged\n",
+        shown(watermark.error().message, 1024), server::kWatermarkFile);
+    what.is_healthy_too = true;  // a server refuses it
+  } else {
+    what.last_seen = (*watermark)->value();
+  }
+  ASSIGN_OR_RETURN(tlog::LogKeys keys,
+                   tlog::recover_log(store, server::keys_folder(command.data_directory), what,
+                                     tlog::keys_passphrase(), clock, rng));
+  if (is_damaged) {
+    RETURN_IF_ERROR(tlog::rename_file(path, path + ".damaged"));
+    watermark = tlog::Watermark::open(path);
+    if (!watermark) return watermark.error();
+  }
+  RETURN_IF_ERROR((*watermark)->reset({command.origin, 0, merkle::empty_root()}));
   return keys;
 }
 
@@ -337,7 +355,7 @@ int recover_log(Terminal& terminal, const RecoverCommand& command) {
   }
   const auto store = store::SqliteStore::open({.directory = command.data_directory});
   if (!store) return fail(terminal, store.error());
-  const auto keys = recover(**store, command);
+  const auto keys = recover(terminal, **store, command);
   (*store)->stop();
   if (!keys) return fail(terminal, keys.error());
   print_keys(terminal, *keys, command.is_json);
@@ -448,11 +466,16 @@ void add_log(CLI::App& app, Selection& selection) {
   add_data_directory(*command, recovered->data_directory);
   command->add_option("--origin", recovered->origin, "The new log's name, another host name")
       ->required();
+  command->add_flag("--even-if-healthy", recovered->is_healthy_too,
+                    "Also if the log could go on: a witness has seen more, or its key was stolen");
   command->add_flag("--yes", recovered->is_sure, "Do it");
   command->add_flag("--json", recovered->is_json, "Print one JSON object and nothing else");
   command->footer(
       "For a server that says that its log cannot be believed, as after an old backup was put "
-      "back.\nReceipts of the old log stay valid under its own keys, which are kept in keys/.\n\n"
+      "back.\nExport the old log first, if it can be: a server gives out the newest alone.\n"
+      "Receipts of the old log stay valid under its own keys, which are kept in keys/.\n"
+      "The keys that are there are read with the passphrase in AVOW_KEYS_PASSPHRASE; new ones\n"
+      "are encrypted with it.\n\n"
       "Example:\n  avow log recover --data-dir data --origin log2.acme.example --yes");
   on_selected(*command, selection, recovered, recover_log);
 }

@@ -9,7 +9,7 @@
 #include "merkle/note.h"
 #include "merkle/proof.h"
 #include "tlog/key_files.h"
-#include "tlog/tile_reader.h"
+#include "tlog/watermark.h"
 
 namespace avow::tlog {
 namespace {
@@ -209,49 +209,48 @@ Result<bool> is_taken(store::Store& store, const std::string& origin, std::uint3
   return false;
 }
 
-/// Why `head`, null if the log is empty, does not continue what was seen at `seen`; nothing: it
-/// does. Errors: those of the reads
-Result<std::optional<std::string>> mismatch(store::Store& store,
-                                            const std::shared_ptr<const Head>& head,
-                                            const merkle::Checkpoint& seen,
-                                            const std::string& origin) {
-  const std::uint64_t size = head ? head->checkpoint.size : 0;
-  if (seen.origin != origin || seen.size > size) {
-    return std::optional(fmt::format("the log {} has {} entries, but {} was seen with {}",
-                                     shown(origin), size, shown(seen.origin), seen.size));
-  }
-  TileReader tiles(store, head ? head->log : 1, head);
-  const auto root = merkle::root_at(seen.size, tiles.nodes(seen.size));
-  if (root && *root == seen.root) return std::optional<std::string>();
-  if (!root && root.error().code != Code::kCorruption) return root.error();
-  return std::optional(
-      fmt::format("the first {} entries of the log are not those that were seen", seen.size));
-}
-
 /// What the new log says of the one before: the stored head only if it continues what was seen.
 Result<provenance::OldHead> old_head_of(store::Store& store,
                                         const std::optional<store::LogHead>& stored,
-                                        const merkle::Checkpoint& last_seen) {
+                                        const std::optional<merkle::Checkpoint>& last_seen) {
   const auto of = [](const merkle::Checkpoint& checkpoint) {
     return provenance::OldHead{checkpoint.origin, checkpoint.size, checkpoint.root};
   };
-  const bool is_seen = !last_seen.origin.empty();
-  if (!stored && is_seen) return of(last_seen);
+  if (!stored && last_seen) return of(*last_seen);
   if (!stored) {
     ASSIGN_OR_RETURN(std::string origin, newest_origin(store));
     return provenance::OldHead{std::move(origin), 0, merkle::empty_root()};
   }
-  if (!is_seen) {
+  if (!last_seen) {
     ASSIGN_OR_RETURN(const auto note, merkle::Note::parse(stored->checkpoint));
     ASSIGN_OR_RETURN(const auto checkpoint, merkle::Checkpoint::parse(note.text));
     return of(checkpoint);
   }
   auto restored = restore_head(store, *stored);
-  if (!restored && restored.error().code == Code::kCorruption) return of(last_seen);
+  if (!restored && restored.error().code == Code::kCorruption) return of(*last_seen);
   if (!restored) return restored.error();
   const auto head = std::make_shared<const Head>(*std::move(restored));
-  ASSIGN_OR_RETURN(const auto why_not, mismatch(store, head, last_seen, head->checkpoint.origin));
-  return of(why_not ? last_seen : head->checkpoint);
+  ASSIGN_OR_RETURN(const auto why_not, mismatch(store, head->checkpoint.origin, head, last_seen));
+  return of(why_not ? *last_seen : head->checkpoint);
+}
+
+/// Whether a server would refuse the log at its start, as Log::open() decides; no witness is asked.
+Result<bool> is_refused(store::Store& store, const Result<LogKeys>& keys,
+                        const std::optional<merkle::Checkpoint>& last_seen, Clock& clock,
+                        Rng& rng) {
+  if (!keys) return true;
+  ASSIGN_OR_RETURN(const auto sequencer,
+                   Sequencer::open(store, *keys, clock, rng, {.signing_threads = 0}));
+  if (sequencer->sealed()) return true;
+  if (!last_seen && sequencer->head() == nullptr) return false;
+  ASSIGN_OR_RETURN(const auto why, mismatch(store, keys->origin, sequencer->head(), last_seen));
+  return why.has_value();
+}
+
+/// Whether a crash left the newest log between its genesis and the watermark's reset.
+bool is_begun(const KeysNow& now, const Recovery& what) {
+  return now.is_after_recovery() && now.statement.origin == what.origin && what.last_seen &&
+         what.last_seen->origin != what.origin;
 }
 
 /// Before anything is written that would have to be put aside.
@@ -299,7 +298,7 @@ Result<LogKeys> rotate_keys(store::Store& store, const std::string& keys_folder,
   if (what.last_seen) {
     // A store that was put back to an old copy must not sign a second log from there on.
     ASSIGN_OR_RETURN(const auto why,
-                     mismatch(store, sequencer->head(), *what.last_seen, next.origin));
+                     mismatch(store, next.origin, sequencer->head(), what.last_seen));
     if (why) return failure(Code::kUnavailable, "{}: see `avow log recover`", *why);
   }
   // The keys are durable before anything names them. A crash before the commit leaves files that
@@ -327,16 +326,18 @@ Result<void> end_overlap(const std::string& keys_folder) {
 }
 
 Result<LogKeys> recover_log(store::Store& store, const std::string& keys_folder,
-                            const std::string& origin, const Secret& passphrase,
-                            const merkle::Checkpoint& last_seen, Clock& clock, Rng& rng) {
-  if (!merkle::is_key_name(origin)) {
-    return failure(Code::kInvalidArgument, "\"{}\" cannot name a log", shown(origin));
+                            const Recovery& what, const Secret& passphrase, Clock& clock,
+                            Rng& rng) {
+  if (!merkle::is_key_name(what.origin)) {
+    return failure(Code::kInvalidArgument, "\"{}\" cannot name a log", shown(what.origin));
   }
-  if (auto finished = finish_rotation(store, keys_folder, passphrase); !finished) {
-    // The log that names those keys cannot be read any more: they sign nothing.
-    if (finished.error().code != Code::kCorruption) return finished.error();
-    RETURN_IF_ERROR(drop_next(keys_folder));
-  }
+  const auto finished = finish_rotation(store, keys_folder, passphrase);
+  if (!finished && finished.error().code != Code::kCorruption) return finished.error();
+  // Who cannot read the keys that are there ends nothing, and makes no others in their place.
+  const auto newest = newest_origin(store);
+  auto old_keys = load_keys(keys_folder, newest ? *newest : std::string(), passphrase);
+  if (!old_keys && old_keys.error().code != Code::kNotFound) return old_keys.error();
+
   std::optional<store::LogHead> stored;
   if (auto head = store.newest_log_head()) {
     stored = *std::move(head);
@@ -345,22 +346,31 @@ Result<LogKeys> recover_log(store::Store& store, const std::string& keys_folder,
   }
   const auto now = keys_now(store);
   const bool is_readable = now && now->has_value();
+  if (is_readable && is_begun(**now, what)) return old_keys;
   const std::uint32_t before = stored ? stored->log : 1;
-  ASSIGN_OR_RETURN(const bool is_stored, is_taken(store, origin, before));
-  if (is_stored || origin == last_seen.origin) {
-    const bool is_begun = is_readable && (*now)->is_after_recovery() &&
-                          (*now)->statement.origin == origin && !last_seen.origin.empty() &&
-                          last_seen.origin != origin;
-    if (is_begun) return load_keys(keys_folder, origin, passphrase);
-    return failure(Code::kInvalidArgument, "\"{}\" is the name of an earlier log", origin);
+  ASSIGN_OR_RETURN(const bool is_stored, is_taken(store, what.origin, before));
+  if (is_stored || (what.last_seen && what.last_seen->origin == what.origin)) {
+    return failure(Code::kInvalidArgument, "\"{}\" is the name of an earlier log", what.origin);
+  }
+  if (!what.is_healthy_too) {
+    ASSIGN_OR_RETURN(const bool is_lost, is_refused(store, old_keys, what.last_seen, clock, rng));
+    if (!is_lost) {
+      return failure(Code::kConflict,
+                     "the log {} is the one that was last seen, and can go on: nothing is to be "
+                     "recovered. --even-if-healthy ends it all the same, as after a witness that "
+                     "has seen more",
+                     old_keys->origin);
+    }
   }
   RETURN_IF_ERROR(check_room_aside(keys_folder, before));
-  ASSIGN_OR_RETURN(auto old_head, old_head_of(store, stored, last_seen));
+  ASSIGN_OR_RETURN(auto old_head, old_head_of(store, stored, what.last_seen));
+  // The log that names what a crash left cannot be read any more: those keys sign nothing.
+  if (!finished) RETURN_IF_ERROR(drop_next(keys_folder));
   const Time not_before = is_readable ? (*now)->statement.created_at : Time();
   log::warning("log {} of {} ends at size {}; log {} begins as {}", before, old_head.origin,
-               old_head.size, before + 1, origin);
+               old_head.size, before + 1, what.origin);
 
-  LogKeys keys{origin, crypto::Ed25519PrivateKey::from_seed(rng.bytes32()), std::nullopt,
+  LogKeys keys{what.origin, crypto::Ed25519PrivateKey::from_seed(rng.bytes32()), std::nullopt,
                crypto::P256PrivateKey::generate()};
   const fs::path folder(keys_folder);
   RETURN_IF_ERROR(write_private_file(folder / kNextLogKeyFile, keys.log.pem(passphrase)));

@@ -41,17 +41,27 @@ Result<LogKeys> rotate_keys(store::Store& store, const std::string& keys_folder,
 /// Removes the old log key: nothing is signed with it any more. Errors: kNotFound  no overlap
 Result<void> end_overlap(const std::string& keys_folder);
 
-/// Begins a new log named `origin`, with new keys, whose genesis names the head that the old one
-/// was last seen at: `last_seen`, which is the watermark's (its origin empty: there is none), or
-/// the stored head if that continues it. The only way on for a deployment whose log lost entries.
-/// What the old log proved stays provable with its own keys, whose files move to `log-<its
-/// number>`. The caller then resets the watermark, to size 0 of `origin`. Called again with the
-/// same origin after a crash before that, it finishes what was begun. Errors: kInvalidArgument  no
-/// key name, or the origin of an earlier log, in the store or seen
-///         kConflict         `log-<its number>` has other keys, which nothing replaces
-///         those of commit and finish_rotation
+struct Recovery {
+  std::string origin;  ///< The new log's name.
+  /// The watermark's. Absent: there is none, or none that can be read.
+  std::optional<merkle::Checkpoint> last_seen = {};
+  /// Also if a server would go on with the log: a witness has seen more, or a key was stolen.
+  bool is_healthy_too = false;
+};
+
+/// Begins a new log, with new keys, whose genesis names the head that the old one was last seen at:
+/// `last_seen`, or the stored head if that continues it. The only way on for a deployment whose log
+/// lost entries. What the old log proved stays provable with its own keys, whose files move to
+/// `log-<its number>`. The caller then resets the watermark, to size 0 of the new origin. Called
+/// again with the same after a crash before that, it finishes what was begun.
+/// Errors: kInvalidArgument  no key name, or the origin of an earlier log, in the store or seen;
+/// the
+///                           passphrase is not that of the keys that are there
+///         kConflict         the log can go on; or `log-<its number>` has other keys, which nothing
+///                           replaces
+///         those of commit, finish_rotation and load_keys; nothing is changed by any before
+///         commit's
 Result<LogKeys> recover_log(store::Store& store, const std::string& keys_folder,
-                            const std::string& origin, const Secret& passphrase,
-                            const merkle::Checkpoint& last_seen, Clock& clock, Rng& rng);
+                            const Recovery& what, const Secret& passphrase, Clock& clock, Rng& rng);
 
 }  // namespace avow::tlog

@@ -95,14 +95,17 @@ class Rotating : public ::testing::Test {
     ASSIGN_OR_RETURN(LogKeys keys, load());
     return rotate_keys(*store_, folder_, std::move(keys), passphrase_, what, "cli", clock_, rng_);
   }
-  Result<LogKeys> recover(const std::string& origin, const merkle::Checkpoint& last_seen) {
+  Result<LogKeys> recover(const std::string& origin,
+                          const std::optional<merkle::Checkpoint>& last_seen,
+                          bool is_healthy_too = false) {
     reopen();
-    return recover_log(*store_, folder_, origin, passphrase_, last_seen, clock_, rng_);
+    return recover_log(*store_, folder_, {origin, last_seen, is_healthy_too}, passphrase_, clock_,
+                       rng_);
   }
 
   /// What the new log says of the one before, if that was seen at `last_seen`.
   provenance::OldHead old_head_after_recovery(const merkle::Checkpoint& last_seen) {
-    const auto recovered = recover("new.example.com", last_seen);
+    const auto recovered = recover("new.example.com", last_seen, true);
     EXPECT_TRUE(recovered) << recovered.error().message;
     reopen();
     return provenance::decode_statement(entries(2).at(0).statement)->old_head.value();
@@ -393,7 +396,7 @@ TEST_F(Rotating, RecoveryIsFinishedFromWhereverACrashLeftIt) {
   const merkle::Checkpoint last_seen = sequencer_->head()->checkpoint;
   close();
   const auto before = files_of(folder_);
-  ASSERT_TRUE(recover("log2.example.com", last_seen));
+  ASSERT_TRUE(recover("log2.example.com", last_seen, true));
   close();
   const auto after = files_of(folder_);
   const std::string log(kLogKeyFile);
@@ -429,7 +432,7 @@ TEST_F(Rotating, RecoveryIsFinishedFromWhereverACrashLeftIt) {
   EXPECT_EQ(store_->newest_log_head()->log, 2U);
   EXPECT_EQ(entries(2).size(), 1U);
   // And afterwards it is the name of a log that there was.
-  EXPECT_EQ(recover("log2.example.com", {"log2.example.com", 1, {}}).error().code,
+  EXPECT_EQ(recover("log2.example.com", merkle::Checkpoint{"log2.example.com", 1, {}}).error().code,
             Code::kInvalidArgument);
 }
 
@@ -472,7 +475,9 @@ TEST_F(Rotating, RecoveryRefusesTheNameOfALogThatWasSeenAndIsNotInTheStore) {
   // Nor is it free when another one has taken its place: that one's genesis names it.
   ASSERT_TRUE(recover("log3.example.com", seen));
   EXPECT_EQ(
-      recover("log2.example.com", {"log3.example.com", 9, provenance::filled(8)}).error().code,
+      recover("log2.example.com", merkle::Checkpoint{"log3.example.com", 9, provenance::filled(8)})
+          .error()
+          .code,
       Code::kInvalidArgument);
 }
 
@@ -505,6 +510,82 @@ TEST_F(Rotating, RecoveryNeverPutsAKeyInThePlaceOfAnother) {
   reopen();
   EXPECT_EQ(finish_rotation(*store_, folder_, passphrase_).error().code, Code::kConflict);
   EXPECT_EQ(files_of(folder_), left);
+}
+
+TEST_F(Rotating, RecoveryOfALogThatCanGoOnIsRefusedUnlessItIsMeant) {
+  EXPECT_EQ(recover("log2.example.com", {}).error().code, Code::kConflict);  // it has not begun
+  serve();
+  grow(2);
+  const merkle::Checkpoint seen = sequencer_->head()->checkpoint;
+  grow(2);
+  const merkle::Checkpoint newest = sequencer_->head()->checkpoint;
+  close();
+  const auto before = files_of(folder_);
+  for (const auto& last_seen : {seen, newest}) {
+    const auto refused = recover("log2.example.com", last_seen);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kConflict) << refused.error().message;
+    EXPECT_EQ(store_->newest_log_head()->log, 1U);
+    EXPECT_EQ(files_of(folder_), before);
+  }
+  const auto meant = recover("log2.example.com", seen, true);
+  EXPECT_TRUE(meant) << meant.error().message;
+}
+
+TEST_F(Rotating, RecoveryOfALogWithoutItsKeysNeedsNoMore) {
+  serve();
+  grow(2);
+  const merkle::Checkpoint seen = sequencer_->head()->checkpoint;
+  close();
+  fs::remove(fs::path(folder_) / kLogKeyFile);
+  const auto recovered = recover("log2.example.com", seen);
+  ASSERT_TRUE(recovered) << recovered.error().message;
+  serve();
+}
+
+TEST_F(Rotating, RecoveryOfALogThatLostARotationNeedsNoMore) {
+  serve();
+  grow(2);
+  const merkle::Checkpoint seen = sequencer_->head()->checkpoint;
+  reopen();
+  // As after a rotation that the store has forgotten: the keys at hand are others.
+  fs::remove_all(folder_);
+  fs::create_directory(folder_);
+  ASSERT_TRUE(make_keys(folder_, std::string(kOrigin), passphrase_, rng_));
+  auto opened = Sequencer::open(*store_, *load(), clock_, rng_, {.signing_threads = 0});
+  ASSERT_TRUE(opened);
+  EXPECT_THAT(*(*opened)->sealed(), ::testing::HasSubstr("avow log recover"));
+  opened->reset();
+  const auto recovered = recover("log2.example.com", seen);
+  ASSERT_TRUE(recovered) << recovered.error().message;
+}
+
+TEST_F(Rotating, RecoveryWithoutThePassphraseOfTheKeysThatAreThereChangesNothing) {
+  passphrase_ = Secret("from outside");
+  fs::remove_all(folder_);
+  fs::create_directory(folder_);
+  ASSERT_TRUE(make_keys(folder_, std::string(kOrigin), passphrase_, rng_));
+  serve();
+  grow(2);
+  close();
+  const merkle::Checkpoint seen{std::string(kOrigin), 9, provenance::filled(7)};
+  for (const std::string_view missing : {kOldLogKeyFile, kLogKeyFile}) {  // none, and the log's
+    fs::remove(fs::path(folder_) / missing);
+    const auto before = files_of(folder_);
+    for (const char* given : {"", "wrong"}) {
+      passphrase_ = Secret(given);
+      const auto refused = recover("log2.example.com", seen);
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().code, Code::kInvalidArgument) << refused.error().message;
+      EXPECT_EQ(store_->newest_log_head()->log, 1U);
+      EXPECT_EQ(files_of(folder_), before);
+    }
+  }
+  passphrase_ = Secret("from outside");
+  const auto recovered = recover("log2.example.com", seen);
+  ASSERT_TRUE(recovered) << recovered.error().message;
+  EXPECT_THAT(files_of(folder_).at(std::string(kLogKeyFile)),
+              ::testing::HasSubstr("ENCRYPTED PRIVATE KEY"));
 }
 
 }  // namespace
