@@ -430,6 +430,7 @@ TEST(CommandLineAlone, RefusesAnOptionWithNothingBehindItsSign) {
 TEST(CommandLineAlone, RefusesWhatTheServerWouldRefuseOrNobodyWouldCheck) {
   for (const std::vector<std::string>& command :
        {std::vector<std::string>{"verify", "x", "--member", "output"},
+        {"verify", "x", "--entry", "e", "--payload", "1"},
         {"receipt", "x", "--bundle", "--witnessed"},
         {"receipt", "x", "--bundle", "--format", "cose"},
         {"receipt", "x", "--bundle", "--step", "a"},
@@ -439,6 +440,18 @@ TEST(CommandLineAlone, RefusesWhatTheServerWouldRefuseOrNobodyWouldCheck) {
     const Ended ended = run_alone(command);
     EXPECT_EQ(ended.code, kUsage) << fmt::format("{}", fmt::join(command, " "));
     EXPECT_THAT(ended.err, AnyOf(HasSubstr("excludes"), HasSubstr("requires")));
+  }
+}
+
+TEST(CommandLineAlone, ChecksATlogProofForAnEntryAndNothingElseForOne) {
+  for (const auto& [file, more] :
+       {std::pair{"c2sp.org/tlog-proof@v1\n", std::vector<std::string>{}},
+        {"{}", {"--entry", "e"}}}) {
+    std::vector<std::string> command = {"verify", "-"};
+    command.insert(command.end(), more.begin(), more.end());
+    const Ended ended = run_alone(command, file);
+    EXPECT_EQ(ended.code, kUsage);
+    EXPECT_THAT(ended.err, HasSubstr("--entry"));
   }
 }
 

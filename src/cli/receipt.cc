@@ -107,7 +107,8 @@ void add_receipt(CLI::App& app, Selection& selection) {
   add_connection(*command, made->connection);
   command->footer(
       "What is not revealed stays hidden and is provably present. `avow verify` checks the "
-      "file.\n\n"
+      "file;\n"
+      "who else checks the other formats is in docs/interop.md.\n\n"
       "Examples:\n"
       "  avow receipt maip-orch:01JD... --out receipt.json\n"
       "  avow receipt maip-orch:01JD... --step score --reveal output.score\n"

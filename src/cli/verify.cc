@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "cli/trust.h"
+#include "cli/verify_tlog_proof.h"
 #include "json/parse.h"
 #include "json/write.h"
 
@@ -23,6 +24,7 @@ struct VerifyCommand {
   TrustOptions trust;
   std::optional<std::string> payload;
   std::string payload_member;
+  std::string entry_file;  ///< Given with a tlog-proof.
   bool is_json = false;
 };
 
@@ -131,7 +133,18 @@ int verify(Terminal& terminal, const VerifyCommand& command) {
   }
   const auto file = read_input(terminal, command.file, kFileBytesMax);
   if (!file) return kUsage;
-  const Verification found = provenance::verify(*file, *trust, kFileBytesMax);
+  const bool is_proof = is_tlog_proof(*file);
+  if (is_proof == command.entry_file.empty()) {
+    terminal.err << "avow: a tlog-proof is checked for the entry in --entry, and nothing else is\n";
+    return kUsage;
+  }
+  std::optional<std::string> entry;
+  if (is_proof) {
+    entry = read_input(terminal, command.entry_file);
+    if (!entry) return kUsage;
+  }
+  const Verification found = is_proof ? verify_tlog_proof(*file, *entry, *trust)
+                                      : provenance::verify(*file, *trust, kFileBytesMax);
   if (command.is_json) {
     terminal.out << json::write(as_json(found)) << '\n';
   } else {
@@ -145,7 +158,9 @@ int verify(Terminal& terminal, const VerifyCommand& command) {
 void add_verify(CLI::App& app, Selection& selection) {
   auto* command = app.add_subcommand("verify", "Check a receipt or bundle offline");
   auto made = std::make_shared<VerifyCommand>();
-  command->add_option("FILE", made->file, "A receipt or bundle (JSON); - is standard input")
+  command
+      ->add_option("FILE", made->file,
+                   "A receipt or bundle (JSON), or a tlog-proof; - is standard input")
       ->required();
   add_trust(*command, made->trust, "--key");
   auto* payload =
@@ -155,6 +170,10 @@ void add_verify(CLI::App& app, Selection& selection) {
       ->add_option("--member", made->payload_member,
                    "With --payload: only this content counts, as output or output.score")
       ->needs(payload);
+  command
+      ->add_option("--entry", made->entry_file,
+                   "FILE is a .tlog-proof, and this the entry that it is about, to the byte")
+      ->excludes(payload);
   command->add_flag("--json", made->is_json, "Print one JSON object and nothing else");
   command->footer(
       "Asks nobody: neither the server nor the network. Each check is a line, the last line is "
@@ -167,7 +186,8 @@ void add_verify(CLI::App& app, Selection& selection) {
       "  avow verify receipt.json --key 'log.acme.example+1a2b3c4d+AQ...'\n"
       "  avow receipt maip-orch:01JD... | avow verify - --key \"$LOG_KEY\"\n"
       "  avow verify receipt.json --key \"$LOG_KEY\" --payload '{\"approved\": true}'\n"
-      "  avow verify bundle.json --policy auditors.policy --json");
+      "  avow verify bundle.json --policy auditors.policy --json\n"
+      "  avow verify receipt.tlog-proof --entry entry.json --policy auditors.policy");
   on_selected(*command, selection, made, verify);
 }
 
