@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "cli/log_export.h"
@@ -234,6 +235,68 @@ TEST_F(Export, NeverReplacesALongerLogOrAnother) {
   const auto shorter = export_log(Files(log_of(9)).reader(), folder_.string());
   ASSERT_FALSE(shorter);
   EXPECT_EQ(shorter.error().code, Code::kConflict);
+}
+
+TEST_F(Export, NeverReplacesALogByOneThatDoesNotContinueIt) {
+  for (const std::size_t size : {1U, 10U, 255U, 256U, 300U}) {
+    const fs::path copy = folder_ / std::to_string(size);
+    const auto log = log_of(size);
+    ASSERT_TRUE(export_log(Files(log).reader(), copy.string()));
+    for (const std::size_t more : {0U, 1U, 300U}) {
+      auto fork = log;
+      fork.entries.back() += " ";
+      while (fork.entries.size() < size + more) fork.add("another");
+      const auto refused = export_log(Files(fork).reader(), copy.string());
+      ASSERT_FALSE(refused) << size << " and " << more;
+      EXPECT_EQ(refused.error().code, Code::kConflict);
+      EXPECT_THAT(refused.error().message, HasSubstr(fmt::format("with {} entries", size)));
+      EXPECT_THAT(refused.error().message, HasSubstr(fmt::format("with {} does not", size + more)));
+    }
+    EXPECT_TRUE(audit_log(open_log_source(copy.string(), "")->reader(), {log.key_alone()}))
+        << "what was there is as it was";
+  }
+}
+
+TEST_F(Export, ReadsAgainWhatChangedInTheFolder) {
+  const auto log = log_of(520);
+  Files files(log);
+  ASSERT_TRUE(export_log(files.reader(), folder_.string()));
+  for (const auto& [path, bytes] : files.all()) {
+    std::string changed = bytes;
+    changed[changed.size() / 2] ^= 1;
+    std::ofstream(folder_ / path, std::ios::binary) << (path == kCheckpointPath ? bytes : changed);
+  }
+  const auto done = export_log(files.reader(), folder_.string());
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->kept, 0U);
+  EXPECT_TRUE(audit_log(open_log_source(folder_.string(), "")->reader(), {log.key_alone()}));
+}
+
+TEST_F(Export, CopiesNothingThatDoesNotLeadToTheRoot) {
+  const auto log = log_of(520);
+  Files good(log);
+  int tried = 0;
+  for (const auto& [path, bytes] : good.all()) {
+    if (path == kCheckpointPath) continue;
+    Files bad = good;
+    bad.all()[path][bytes.size() / 2] ^= 1;
+    const fs::path copy = folder_ / std::to_string(++tried);
+    const auto done = export_log(bad.reader(), copy.string());
+    ASSERT_FALSE(done) << path;
+    EXPECT_EQ(done.error().code, Code::kCorruption) << done.error().message;
+    EXPECT_FALSE(fs::exists(copy / path));
+    EXPECT_FALSE(fs::exists(copy / kCheckpointPath));
+  }
+}
+
+TEST_F(Export, GrowsOverEveryKindOfEdge) {
+  auto log = log_of(1);
+  for (const std::size_t size : {1U, 255U, 256U, 257U, 512U, 600U}) {
+    while (log.entries.size() < size) log.add("more");
+    const auto done = export_log(Files(log).reader(), folder_.string());
+    ASSERT_TRUE(done) << size << ": " << done.error().message;
+    EXPECT_TRUE(audit_log(open_log_source(folder_.string(), "")->reader(), {log.key_alone()}));
+  }
 }
 
 }  // namespace
