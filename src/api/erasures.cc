@@ -253,6 +253,11 @@ Result<Erased> erase_contents(const store::RunRecord& run,
     ASSIGN_OR_RETURN(out.plan, bare_plan(*run.plan));
   }
   out.summary = bare_summary(run.row, gone, events.back());
+  std::int64_t bytes = 0;
+  for (const store::Segment& segment : out.left) {
+    bytes += static_cast<std::int64_t>(segment.bytes.size());
+  }
+  out.summary.set("contents_bytes", bytes);
   return out;
 }
 

@@ -132,7 +132,7 @@ Result<void> Server::Parts::start_engine(const Config& config) {
   engine = std::make_unique<engine::Engine>(clock, rng, std::move(executors), *store, *runner,
                                             *agents, *workflows, config.engine);
   // Where nothing can be committed no run goes on; what callers ask of runs is refused by the
-  // store.
+  // engine.
   if (sequencer->sealed()) return {};
   is_engine_started = true;
   return engine->start();
