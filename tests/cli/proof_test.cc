@@ -275,11 +275,14 @@ TEST_F(Proofs, AStoreThatIsAnOldCopyIsReadOnlyUntilAnotherLogBegins) {
   const Ended refused = avow({"execute", "score", "--json"});
   EXPECT_EQ(refused.code, 1);
   EXPECT_EQ(refused.json().string_or("code"), "UNAVAILABLE");
-  EXPECT_THAT(refused.json().string_or("message"), HasSubstr("avow log recover"));
   EXPECT_EQ(avow({"run", "show", run}).code, 0);
-  fetch(run, "sealed.json");
-  EXPECT_EQ(verify("sealed.json", {"--key", log_key_}).code, 0);
-  EXPECT_EQ(avow({"log", "checkpoint"}).code, 1);  // nothing is published
+  // Nothing of a log leaves that may not be the one that was seen.
+  const Ended receipt = avow({"receipt", run, "--out", file("sealed.json")});
+  EXPECT_EQ(receipt.code, 1);
+  EXPECT_THAT(receipt.err, HasSubstr("avow log recover"));
+  const Ended checkpoint = avow({"log", "checkpoint"});
+  EXPECT_EQ(checkpoint.code, 1);
+  EXPECT_THAT(checkpoint.err, HasSubstr("avow log recover"));
   stop();
   EXPECT_THAT(error_text(), HasSubstr("the log cannot be believed"));
 
@@ -321,7 +324,57 @@ TEST_F(Proofs, KeysAreReadWithTheirPassphraseAndNotWithout) {
   EXPECT_EQ(server.rest(), "");
   EXPECT_NE(server.wait(), 0);
   EXPECT_THAT(error_text(), HasSubstr("passphrase"));
+  const std::string key = read("secret/keys/log.ed25519.pem");
+  const auto recover = [&] {
+    return avow({"log", "recover", "--data-dir", folder, "--origin", "two.avow.local",
+                 "--even-if-healthy", "--yes"});
+  };
+  EXPECT_EQ(recover().code, 2);
   ::unsetenv("AVOW_KEYS_PASSPHRASE");
+  EXPECT_EQ(recover().code, 2);
+  EXPECT_EQ(read("secret/keys/log.ed25519.pem"), key);
+  ::setenv("AVOW_KEYS_PASSPHRASE", "correct horse", 1);
+  EXPECT_EQ(recover().code, 0);
+  EXPECT_THAT(read("secret/keys/log.ed25519.pem"), HasSubstr("ENCRYPTED PRIVATE KEY"));
+  EXPECT_EQ(read("secret/keys/log-1/log.ed25519.pem"), key);
+  // Keys in clear are taken, with a word about it.
+  start();
+  stop();
+  EXPECT_THAT(error_text(), HasSubstr("in clear, although AVOW_KEYS_PASSPHRASE is set"));
+  ::unsetenv("AVOW_KEYS_PASSPHRASE");
+}
+
+TEST_F(Proofs, ALogIsEndedOnlyIfAServerRefusesItOrItIsMeant) {
+  start();
+  publish();
+  execute();
+  EXPECT_EQ(avow({"log", "checkpoint"}).code, 0);
+  stop();
+  const auto recover = [&](std::vector<std::string> more) {
+    const std::vector<std::string> command = {"log",  "recover", "--data-dir",
+                                              data(), "--yes",   "--origin"};
+    more.insert(more.begin(), command.begin(), command.end());
+    return avow(more);
+  };
+  const Ended healthy = recover({"two.avow.local"});
+  EXPECT_EQ(healthy.code, 1);
+  EXPECT_THAT(healthy.err, HasSubstr("--even-if-healthy"));
+  write("data/log.watermark", "no checkpoint");
+  start();
+  const Ended refused = avow({"log", "checkpoint"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("avow log recover"));
+  stop();
+  const Ended recovered = recover({"two.avow.local"});
+  EXPECT_EQ(recovered.code, 0) << recovered.err;
+  EXPECT_THAT(recovered.err, HasSubstr("holds no checkpoint"));
+  EXPECT_EQ(read("data/log.watermark.damaged"), "no checkpoint");
+  start();
+  execute();
+  EXPECT_EQ(avow({"log", "checkpoint"}).code, 0);
+  stop();
+  EXPECT_EQ(recover({"three.avow.local"}).code, 1);
+  EXPECT_EQ(recover({"three.avow.local", "--even-if-healthy"}).code, 0);
 }
 
 }  // namespace
