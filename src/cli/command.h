@@ -40,7 +40,7 @@ struct Selection {
 
 /// Makes `action(terminal, options)` what `command` does.
 template <class Options>
-void on_selected(CLI::App& command, Selection& selection, std::shared_ptr<Options> options,
+void on_selected(CLI::App& command, Selection& selection, const std::shared_ptr<Options>& options,
                  int (*action)(Terminal&, const Options&)) {
   command.callback([&selection, options, action] {
     selection.action = [&selection, options, action] {

@@ -60,7 +60,8 @@ Verification verify_tlog_proof(std::string_view text, std::string_view entry, co
     out.checks.push_back({verdict, outcome, std::move(detail)});
   };
   const auto check = [&add](Verdict verdict, bool holds, std::string detail) {
-    add(verdict, holds ? Outcome::kPassed : Outcome::kFailed, holds ? std::string() : detail);
+    add(verdict, holds ? Outcome::kPassed : Outcome::kFailed,
+        holds ? std::string() : std::move(detail));
   };
   add(Verdict::kMalformed, Outcome::kPassed);
   const auto included =
