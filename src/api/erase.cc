@@ -202,7 +202,7 @@ void write(const std::shared_ptr<Erasing>& erasing, Attempt attempt,
   ++erasing->tries;
   erasing->services.store.commit(
       std::move(attempt.commit),
-      [erasing, respond, response = std::move(attempt.response)](Result<void> done) {
+      [erasing, respond, response = std::move(attempt.response)](const Result<void>& done) {
         if (done) return respond(response);
         const bool was_late = done.error().code == Code::kConflict;
         if (was_late && erasing->tries < kTriesMax) return try_again(erasing, respond);

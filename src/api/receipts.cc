@@ -222,8 +222,8 @@ Reply get_bundle(Call& call) {
   if (!bundle) return no_receipt(services, bundle.error());
   std::string text = provenance::encode(*bundle);
   if (text.size() > kAnswerBytesMax) {
-    return problem(413, fmt::format("the bundle has more than {} bytes: ask with contents=false",
-                                    kAnswerBytesMax));
+    return problem(413, fmt::format("the bundle has more than {} bytes{}", kAnswerBytesMax,
+                                    options.shows_contents ? ": ask with contents=false" : ""));
   }
   return net::Response{
       .status = 200, .headers = {{"Content-Type", "application/json"}}, .body = std::move(text)};

@@ -188,11 +188,11 @@ bool is_same_word(std::string_view a, std::string_view b) { return net::equal_ig
 
 /// The name of a query parameter that would be a credential; empty if there is none.
 std::string_view credential_in_url(const net::Request& request) {
-  for (const auto& [name, value] : request.query) {
-    const auto* const known =
-        std::find_if(kCredentialParameters.begin(), kCredentialParameters.end(),
-                     [&](std::string_view one) { return is_same_word(one, name); });
-    if (known != kCredentialParameters.end()) return *known;
+  for (const std::string_view known : kCredentialParameters) {
+    const bool is_there = std::any_of(
+        request.query.begin(), request.query.end(),
+        [known](const auto& parameter) { return is_same_word(known, parameter.first); });
+    if (is_there) return known;
   }
   return {};
 }
