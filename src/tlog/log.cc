@@ -39,9 +39,7 @@ merkle::Note merged(merkle::Note note, const std::vector<merkle::NoteSignature>&
   return note;
 }
 
-std::string with_way_on(std::string why) {
-  return std::move(why) + "; put the newest store back, or see `avow log recover`";
-}
+std::string with_way_on(std::string why) { return std::move(why).append(kWayOn); }
 
 }  // namespace
 
@@ -162,7 +160,12 @@ Result<SignedCheckpoint> Log::Impl::leave(std::optional<std::uint64_t> wanted) {
     if (!head) return failure(Code::kNotFound, "the log has no entry yet");
     if (out && out->checkpoint.size == head->checkpoint.size) return with_cosignatures(*out);
   }
-  RETURN_IF_ERROR(watermark->raise(head->checkpoint));
+  if (const auto raised = watermark->raise(head->checkpoint); !raised) {
+    if (raised.error().code == Code::kCorruption) return raised.error();
+    // The message names a file, which is not for those who ask: they can only ask again.
+    log::warning("no checkpoint leaves: {}", raised.error().message);
+    return failure(Code::kUnavailable, "the newest checkpoint cannot leave now: the disk refuses");
+  }
   const MutexLock lock(mutex);
   out = signed_checkpoint(*head);
   return *out;
@@ -184,10 +187,16 @@ Result<SignedCheckpoint> Log::Impl::published() {
       return with_cosignatures(*newest_published);
     }
   }
-  ASSIGN_OR_RETURN(const auto newest, leave({}));
+  const auto newest = leave({});
+  // What has left before may be seen again where the disk keeps the next one; not of a log that was
+  // sealed meanwhile, nor of one that is another than the watermark's.
+  const bool is_seen_again =
+      !newest && newest.error().code == Code::kUnavailable && !sequencer.sealed();
   const MutexLock lock(mutex);
-  if (!newest_published || newest.checkpoint.size > newest_published->checkpoint.size) {
-    newest_published = newest;
+  if (!newest && !(is_seen_again && newest_published)) return newest.error();
+  if (newest &&
+      (!newest_published || newest->checkpoint.size > newest_published->checkpoint.size)) {
+    newest_published = *newest;
     published_at = now;
   }
   return with_cosignatures(*newest_published);

@@ -67,17 +67,17 @@ class Log {
   void stop();
 
   /// What /log/checkpoint answers: moves at most every publish_interval, and not while an alarm
-  /// stands. Errors: kNotFound     the log has no entry yet
-  ///                 kUnavailable  the log is sealed; those of Watermark::raise
+  /// stands or the watermark cannot be written: what left before may be seen again.
+  /// Errors: kNotFound     the log has no entry yet
+  ///         kUnavailable  the log is sealed; nothing has left, and the watermark cannot be written
   Result<SignedCheckpoint> published();
   /// What a receipt of that entry uses: the newest cosigned checkpoint that covers it, else a
   /// signed one, which many receipts share, so that they share the watermark's sync. An entry of an
   /// older log: that log's last one, which the genesis of the log behind it must agree with.
   /// Errors: kNotFound     not in the log
-  ///         kUnavailable  the log is sealed; an alarm stands, and the entry is newer; the entry
-  ///         was
-  ///                       committed this moment; the older log's end is not the one that was named
-  ///                       when it ended; those of Watermark::raise
+  ///         kUnavailable  the log is sealed; the entry is newer than what has left, and an alarm
+  ///                       stands or the watermark cannot be written; the entry was committed this
+  ///                       moment; the older log's end is not the one that was named when it ended
   Result<SignedCheckpoint> covering(std::uint32_t log, std::uint64_t index);
   /// Calls `done` once, when a checkpoint that covers `index` has the quorum's cosignatures, or at
   /// `deadline`, or when `gone` is requested, on the strand. True: there is one. At once false

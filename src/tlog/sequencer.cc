@@ -140,12 +140,12 @@ struct Sequencer::Impl {
   }
 
   Result<Tip> tip(store::LogWriter& writer, TenantId tenant);
-  void place(const store::QueuedStatement& about, std::string statement, std::uint64_t seq);
+  void place(store::QueuedStatement about, std::string statement, std::uint64_t seq);
   Result<Statement> about_keys(store::LogWriter& writer, StatementType type);
   void place_about_keys(const Statement& statement);
   Result<void> add_genesis(store::LogWriter& writer);
   Result<void> add_rotated(store::LogWriter& writer);
-  Result<void> add_draft(store::LogWriter& writer, const store::QueuedStatement& queued);
+  Result<void> add_draft(store::LogWriter& writer, store::QueuedStatement queued);
   Result<void> write(store::LogWriter& writer);
 };
 
@@ -227,13 +227,13 @@ Result<void> Sequencer::begin() {
 }
 
 Result<void> Sequencer::add(store::LogWriter& log, std::vector<store::QueuedStatement> statements) {
-  for (const store::QueuedStatement& queued : statements) {
+  for (store::QueuedStatement& queued : statements) {
     if (impl_->next_index() == 0) RETURN_IF_ERROR(impl_->add_genesis(log));
     if (queued.kind == kind_of(StatementType::kLogGenesis)) continue;
     if (queued.kind == kind_of(StatementType::kKeyRotated)) {
       RETURN_IF_ERROR(impl_->add_rotated(log));
     } else {
-      RETURN_IF_ERROR(impl_->add_draft(log, queued));
+      RETURN_IF_ERROR(impl_->add_draft(log, std::move(queued)));
     }
   }
   return {};
@@ -279,7 +279,7 @@ Result<Tip> Sequencer::Impl::tip(store::LogWriter& writer, TenantId tenant) {
 }
 
 /// Gives final bytes their place in the log and in the tenant's chain.
-void Sequencer::Impl::place(const store::QueuedStatement& about, std::string statement,
+void Sequencer::Impl::place(store::QueuedStatement about, std::string statement,
                             std::uint64_t seq) {
   tx.tips[about.tenant] = {seq, provenance::statement_digest(statement)};
   tx.entries.push_back({.log = log,
@@ -290,16 +290,15 @@ void Sequencer::Impl::place(const store::QueuedStatement& about, std::string sta
                         .kind = about.kind,
                         .statement = {},
                         .entry = {},
-                        .contents = about.contents});
+                        .contents = std::move(about.contents)});
   pool.order(std::move(statement), signers().statements);
 }
 
-Result<void> Sequencer::Impl::add_draft(store::LogWriter& writer,
-                                        const store::QueuedStatement& queued) {
+Result<void> Sequencer::Impl::add_draft(store::LogWriter& writer, store::QueuedStatement queued) {
   ASSIGN_OR_RETURN(const auto draft, provenance::Draft::decode(queued.draft));
   ASSIGN_OR_RETURN(const Tip before, tip(writer, queued.tenant));
   const auto prev = before.seq == 0 ? std::nullopt : std::optional(before.digest);
-  place(queued, draft.numbered(before.seq + 1, prev), before.seq + 1);
+  place(std::move(queued), draft.numbered(before.seq + 1, prev), before.seq + 1);
   return {};
 }
 

@@ -200,6 +200,14 @@ TEST(Sequencer, WhosePlaceInTheLogIsTakenByAnotherIsSealed) {
 }
 
 // Real threads, and a store that commits in groups: for the thread sanitizer too.
+TEST(Sequencer, KnowsStatementsAboutRunsByTheNumbersThatStoresListApart) {
+  using provenance::StatementType;
+  const std::array<std::uint8_t, 3> of_runs = {kind_of(StatementType::kRunFinished),
+                                               kind_of(StatementType::kRunOpen),
+                                               kind_of(StatementType::kRunProgress)};
+  EXPECT_EQ(of_runs, store::kFrequentKinds);
+}
+
 TEST(Sequencer, IsReadWhileManyCommit) {
   store::Bench bench("sqlite", std::size_t{64} << 20);
   SystemClock clock;

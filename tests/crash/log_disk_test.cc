@@ -84,8 +84,11 @@ TEST_F(LogOnABadDisk, RefusesWritesWhileItIsFullAndGoesOnByItself) {
   }
   EXPECT_EQ(onlooker_.see_receipt(port(), proved), 200);
   // The watermark cannot be raised, so what it does not cover stays inside.
-  EXPECT_NE(onlooker_.get(port(), "/v1/receipts/" + finished).status, 200);
-  onlooker_.see_checkpoint(port());
+  const auto unproved = onlooker_.get(port(), "/v1/receipts/" + finished);
+  EXPECT_EQ(unproved.status, 409) << unproved.body;
+  EXPECT_NE(unproved.headers.find("Retry-After"), nullptr);
+  EXPECT_EQ(unproved.body.find(deployment_.folder()), std::string::npos) << unproved.body;
+  EXPECT_EQ(onlooker_.see_checkpoint(port()), 200) << "what left before may be seen again";
   onlooker_.check_watermark();
   // Its second passes, and its end cannot be written.
   const auto waited = onlooker_.get(port(), "/v1/orchestrations/" + under_way + "?wait=2");
