@@ -63,7 +63,7 @@ struct Receipt {
   /// those that `contents` belong to. Ascending.
   std::vector<ProvenEvent> events;
   std::optional<std::vector<std::string>> journal;
-  std::vector<ContentAccount> contents;   ///< Ascending, each once; of a bundle: every one.
+  std::vector<ContentAccount> contents;  ///< Ascending, each once; of a bundle: every one.
   /// The content.erased that erased marks rest on: ascending by index, at most kErasuresMax.
   std::vector<LoggedStatement> erasures;
 
