@@ -380,13 +380,9 @@ Result<void> Sequencer::Impl::write(store::LogWriter& writer) {
   if (tx.key_statement) after->keys_index = tx.keys_index;
   CHECK(!before || after->range.size() > before->checkpoint.size);
   after->checkpoint = {keys.origin, after->range.size(), after->range.root()};
-  // Signed while the rows are written; nobody sees it before all of it is durable.
-  pool.order_work([after, with = &signers()] {
-    after->note = with->sign_checkpoint(after->checkpoint.text());
-  });
+  after->note = signers().sign_checkpoint(after->checkpoint.text());
   for (const store::LogEntry& entry : tx.entries) RETURN_IF_ERROR(writer.add_entry(entry));
   for (const store::LogTile& tile : tiles) RETURN_IF_ERROR(writer.add_tile(tile));
-  pool.join_work();
   RETURN_IF_ERROR(writer.put_head(row_of(*after)));
   tx.head = std::move(after);
   return {};

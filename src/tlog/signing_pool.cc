@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tlog/signing_pool.h"
 
-#include <utility>
-
-#include "base/check.h"
 #include "provenance/entry.h"
 
 namespace avow::tlog {
@@ -22,26 +19,13 @@ SigningPool::~SigningPool() {
 }
 
 void SigningPool::order(std::string statement, const crypto::P256PrivateKey& key) {
+  bool is_worth_waking = false;
   {
     const MutexLock lock(mutex_);
     jobs_.push_back({{std::move(statement), {}, {}}, &key});
+    is_worth_waking = jobs_.size() - begun_ > 1;
   }
-  ordered_.notify_one();
-}
-
-void SigningPool::order_work(std::function<void()> work) {
-  {
-    const MutexLock lock(mutex_);
-    CHECK(!work_ && !is_working_);
-    work_ = std::move(work);
-  }
-  ordered_.notify_one();
-}
-
-void SigningPool::join_work() {
-  const MutexLock lock(mutex_);
-  if (work_) do_work();
-  while (is_working_) made_.wait(mutex_);
+  if (is_worth_waking) ordered_.notify_one();
 }
 
 std::vector<SigningPool::Signed> SigningPool::join() {
@@ -59,9 +43,7 @@ std::vector<SigningPool::Signed> SigningPool::join() {
 void SigningPool::drop() {
   const MutexLock lock(mutex_);
   begun_ = jobs_.size();  // so that nobody begins another one
-  work_ = nullptr;
   wait_for_others();
-  while (is_working_) made_.wait(mutex_);
   jobs_.clear();
   begun_ = 0;
 }
@@ -69,9 +51,9 @@ void SigningPool::drop() {
 void SigningPool::work() {
   const MutexLock lock(mutex_);
   while (true) {
-    while (!stopping_ && begun_ == jobs_.size() && !work_) ordered_.wait(mutex_);
+    while (!stopping_ && begun_ == jobs_.size()) ordered_.wait(mutex_);
     if (stopping_) return;
-    work_ ? do_work() : make_one();
+    make_one();
   }
 }
 
@@ -84,16 +66,6 @@ void SigningPool::make_one() {
   made.leaf = merkle::hash_leaf(made.entry);
   mutex_.lock();
   if (--at_work_ == 0) made_.notify_all();
-}
-
-void SigningPool::do_work() {
-  const auto work = std::exchange(work_, nullptr);
-  is_working_ = true;
-  mutex_.unlock();
-  work();
-  mutex_.lock();
-  is_working_ = false;
-  made_.notify_all();
 }
 
 void SigningPool::wait_for_others() {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // tlog/signing_pool.h: makes entries of statements on a few threads while their commits are still
-// being written, and signs the checkpoint while the entries are. One batch at a time, ordered and
-// joined by one thread, which signs too while it waits. It holds the statements of that batch and
+// being written. One batch at a time, ordered and joined by one thread, which signs too while it
+// waits. A thread is woken for the second statement that waits, not for the first: to wake one
+// takes longer than to sign (docs/performance.md). It holds the statements of that batch and
 // nothing else, so the commit queue bounds it.
 #pragma once
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,10 +33,6 @@ class SigningPool {
 
   /// Orders the entry of `statement` from `key`, which outlives the batch.
   void order(std::string statement, const crypto::P256PrivateKey& key);
-  /// Orders `work`, which join_work() waits for; it must not touch the pool. At most one at a time.
-  void order_work(std::function<void()> work);
-  /// Sees to it that the ordered work is done.
-  void join_work();
   /// What was ordered since the last join() or drop(), in that order.
   std::vector<Signed> join();
   /// Forgets what was ordered; waits for what is being signed.
@@ -50,7 +46,6 @@ class SigningPool {
   void work();
   /// Makes the next one; not locked while it does.
   void make_one() REQUIRES(mutex_);
-  void do_work() REQUIRES(mutex_);
   void wait_for_others() REQUIRES(mutex_);
 
   Mutex mutex_;
@@ -58,10 +53,8 @@ class SigningPool {
   std::condition_variable_any made_;
   /// A deque, because the jobs stay where they are while more are ordered.
   std::deque<Job> jobs_ GUARDED_BY(mutex_);
-  std::size_t begun_ GUARDED_BY(mutex_) = 0;       ///< The first so many.
-  std::size_t at_work_ GUARDED_BY(mutex_) = 0;     ///< Of those, not yet made.
-  std::function<void()> work_ GUARDED_BY(mutex_);  ///< Not yet begun.
-  bool is_working_ GUARDED_BY(mutex_) = false;
+  std::size_t begun_ GUARDED_BY(mutex_) = 0;    ///< The first so many.
+  std::size_t at_work_ GUARDED_BY(mutex_) = 0;  ///< Of those, not yet made.
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
