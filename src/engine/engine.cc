@@ -13,7 +13,9 @@ namespace {
 constexpr std::size_t kPage = 1'000;
 
 /// Where nothing may be written no engine is started, and no run of the store is touched.
-Error not_started() { return failure(Code::kUnavailable, "no run goes on here now"); }
+Error not_started() {
+  return failure(Code::kUnavailable, "no run goes on here now: /health/ready says why");
+}
 }  // namespace
 
 Engine::Engine(Clock& clock, Rng& rng, std::vector<LaneExecutors> lanes, store::Store& store,
