@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/init.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "auth/tenant.h"
 #include "server/deployment_log.h"
 #include "store/sqlite/sqlite_store.h"
+#include "tlog/key_files.h"
 #include "tlog/watermark.h"
 
 namespace avow::server {
@@ -28,28 +28,6 @@ Error system_failure(std::string_view what, const fs::path& path, int number) {
   const Code code = number == ENOSPC ? Code::kResourceExhausted : Code::kUnavailable;
   return failure(code, "{} \"{}\": {}", what, path.string(),
                  std::generic_category().message(number));
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int number() const { return number_; }
-
- private:
-  const int number_;
-};
-
-Result<void> sync_folder(const fs::path& path) {
-  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.number() < 0 || ::fsync(folder.number()) != 0) {
-    return system_failure("sync", path, errno);
-  }
-  return {};
 }
 
 /// A private folder that goes again with everything in it.
@@ -104,7 +82,7 @@ Result<void> move_into(const StagingFolder& staging, const fs::path& directory, 
       }
       return system_failure("make", directory, errno);
     }
-    return sync_folder(directory.parent_path());
+    return tlog::sync_folder(directory.parent_path());
   }
   fs::permissions(directory, fs::perms::owner_all, error);
   if (error) return system_failure("set the rights of", directory, error.value());
@@ -119,7 +97,7 @@ Result<void> move_into(const StagingFolder& staging, const fs::path& directory, 
     for (const fs::path& moved : names) fs::remove_all(directory / moved, error);
     return failed;
   }
-  return sync_folder(directory);
+  return tlog::sync_folder(directory);
 }
 
 /// That `record`, as people see it, was made. Its own tenant can list it.
@@ -226,7 +204,7 @@ Result<Deployment> initialise(const InitOptions& options, Clock& clock, Rng& rng
                                                 : directory.string() + ".init-"));
   ASSIGN_OR_RETURN(Deployment deployment,
                    make_deployment(staging->path(), options, *tenant, clock, rng));
-  RETURN_IF_ERROR(sync_folder(staging->path()));
+  RETURN_IF_ERROR(tlog::sync_folder(staging->path()));
   RETURN_IF_ERROR(move_into(*staging, directory, is_there));
   return deployment;
 }

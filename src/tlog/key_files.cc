@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/descriptor.h"
+
 namespace avow::tlog {
 namespace {
 
@@ -24,20 +26,6 @@ Error system_failure(std::string_view what, const fs::path& path, int number) {
   return failure(code, "{} \"{}\": {}", what, path.string(),
                  std::generic_category().message(number));
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int number() const { return number_; }
-
- private:
-  const int number_;
-};
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "merkle/proof.h"
 #include "tlog/tile_reader.h"
@@ -26,20 +27,6 @@ Error system_failure(std::string_view what, const std::string& path, int number)
   return failure(is_full ? Code::kResourceExhausted : Code::kUnavailable, "{} \"{}\": {}", what,
                  path, std::generic_category().message(number));
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int number() const { return number_; }
-
- private:
-  const int number_;
-};
 
 /// After a failed sync nobody knows what is on the disk, and a second one would lie.
 void sync_or_stop(const Descriptor& file, const std::string& path) {
