@@ -12,9 +12,9 @@
 #include <memory>
 
 #include "merkle/entry_bundle.h"
-#include "merkle/note.h"
 #include "merkle/proof.h"
 #include "merkle/tile_nodes.h"
+#include "tlog/head.h"
 
 namespace avow::cli {
 namespace {
@@ -63,14 +63,6 @@ Result<void> write_whole(const fs::path& file, std::string_view bytes) {
                  std::generic_category().message(is_written ? errno : number));
 }
 
-Result<merkle::Checkpoint> checkpoint_of(std::string_view note) {
-  const auto parsed = merkle::Note::parse(note);
-  auto checkpoint =
-      parsed ? merkle::Checkpoint::parse(parsed->text) : Result<merkle::Checkpoint>(parsed.error());
-  if (!checkpoint) return failure(Code::kCorruption, "checkpoint: {}", checkpoint.error().message);
-  return checkpoint;
-}
-
 /// Nodes of the tree of `size`, which are not believed. `read` must outlive it.
 merkle::NodeSource nodes_of(const ReadLogFile& read, std::uint64_t size) {
   const auto nodes = std::make_shared<merkle::TileNodes>(
@@ -83,8 +75,9 @@ Result<void> check_folder(const ReadLogFile& read, const fs::path& folder,
                           const merkle::Checkpoint& newest) {
   std::error_code error;
   if (!fs::exists(folder / kCheckpointPath, error)) return {};
-  ASSIGN_OR_RETURN(const merkle::Checkpoint old,
-                   checkpoint_of(contents_of(folder / kCheckpointPath)));
+  const auto kept = tlog::checkpoint_of(contents_of(folder / kCheckpointPath));
+  if (!kept) return kept.error().in("checkpoint");
+  const merkle::Checkpoint& old = *kept;
   if (old.origin != newest.origin || old.size > newest.size) {
     return failure(Code::kConflict, "{} holds {} with {} entries, and this is {} with {}",
                    folder.string(), shown(old.origin), old.size, shown(newest.origin), newest.size);
@@ -203,7 +196,9 @@ class Exporter {
 Result<LogExport> export_log(const ReadLogFile& read, const std::string& folder) {
   LogExport report;
   ASSIGN_OR_RETURN(const std::string note, read(kCheckpointPath));
-  ASSIGN_OR_RETURN(report.checkpoint, checkpoint_of(note));
+  auto checkpoint = tlog::checkpoint_of(note);
+  if (!checkpoint) return checkpoint.error().in("checkpoint");
+  report.checkpoint = *std::move(checkpoint);
   RETURN_IF_ERROR(check_folder(read, folder, report.checkpoint));
   RETURN_IF_ERROR(Exporter(read, folder, report).copy_all());
   // Last, so that the folder never promises what is not in it.

@@ -83,6 +83,8 @@ std::vector<Hash> nodes_of(const std::vector<std::vector<Hash>>& edge) {
   return nodes;
 }
 
+}  // namespace
+
 Result<merkle::Checkpoint> checkpoint_of(const std::string& note) {
   const auto parsed = merkle::Note::parse(note);
   if (!parsed) return Error{Code::kCorruption, parsed.error().message};
@@ -90,8 +92,6 @@ Result<merkle::Checkpoint> checkpoint_of(const std::string& note) {
   if (!checkpoint) return Error{Code::kCorruption, checkpoint.error().message};
   return checkpoint;
 }
-
-}  // namespace
 
 std::vector<store::LogTile> append(Head& head, const Hash& leaf) {
   head.range.append(leaf);

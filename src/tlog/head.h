@@ -22,6 +22,9 @@ struct Head {
   std::vector<std::vector<merkle::Hash>> edge = {};
 };
 
+/// What a stored note says; its signatures are not looked at. Errors: kCorruption
+Result<merkle::Checkpoint> checkpoint_of(const std::string& note);
+
 /// Adds the next leaf to range and edge, and to nothing else. Returns the tiles that are full now,
 /// of levels from 0 up.
 std::vector<store::LogTile> append(Head& head, const merkle::Hash& leaf);

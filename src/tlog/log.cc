@@ -241,8 +241,7 @@ Result<std::uint32_t> Log::Impl::newest_log() const {
 /// one is a fork's, or of entries that nobody had seen when it ended.
 Result<SignedCheckpoint> Log::Impl::last_of_older(std::uint32_t log) const {
   ASSIGN_OR_RETURN(const auto head, store.get_log_head(log));
-  ASSIGN_OR_RETURN(const auto note, merkle::Note::parse(head.checkpoint));
-  ASSIGN_OR_RETURN(auto last, merkle::Checkpoint::parse(note.text));
+  ASSIGN_OR_RETURN(auto last, checkpoint_of(head.checkpoint));
   ASSIGN_OR_RETURN(const auto next, store.read_log(log + 1, 0, 1));
   if (next.empty()) return failure(Code::kCorruption, "log {} lacks its genesis", log + 1);
   ASSIGN_OR_RETURN(const auto genesis, provenance::decode_statement(next.front().statement));

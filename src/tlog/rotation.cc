@@ -6,7 +6,6 @@
 #include <future>
 
 #include "base/log.h"
-#include "merkle/note.h"
 #include "merkle/proof.h"
 #include "tlog/key_files.h"
 #include "tlog/watermark.h"
@@ -136,13 +135,10 @@ Result<void> settle_all(const fs::path& folder, const KeysNow& now, const Secret
     if (has_next && has_old) {
       RETURN_IF_ERROR(put_aside(folder / kOldLogKeyFile, aside / kOldLogKeyFile));
     }
-    RETURN_IF_ERROR(settle<crypto::Ed25519PrivateKey>(log, now, passphrase));
-    RETURN_IF_ERROR(settle<crypto::P256PrivateKey>(statements, now, passphrase));
-    RETURN_IF_ERROR(sync_folder(aside));
-    return sync_folder(folder);
   }
   RETURN_IF_ERROR(settle<crypto::Ed25519PrivateKey>(log, now, passphrase));
   RETURN_IF_ERROR(settle<crypto::P256PrivateKey>(statements, now, passphrase));
+  if (now.is_after_recovery()) RETURN_IF_ERROR(sync_folder(log.aside.parent_path()));
   return sync_folder(folder);
 }
 
@@ -170,12 +166,6 @@ Result<void> commit_and_settle(store::Store& store, Sequencer& sequencer,
   return outcome ? settled : outcome;
 }
 
-Result<std::string> origin_of(const std::string& signed_checkpoint) {
-  ASSIGN_OR_RETURN(const auto note, merkle::Note::parse(signed_checkpoint));
-  ASSIGN_OR_RETURN(auto checkpoint, merkle::Checkpoint::parse(note.text));
-  return std::move(checkpoint.origin);
-}
-
 /// Whether `log` had this name, or its genesis says it of the one before, which the store may have
 /// lost. What cannot be read may be why there is a recovery: it says nothing.
 Result<bool> names_log(store::Store& store, std::uint32_t log, const std::string& origin) {
@@ -184,9 +174,9 @@ Result<bool> names_log(store::Store& store, std::uint32_t log, const std::string
   };
   const auto head = store.get_log_head(log);
   if (!head && !is_damage(head.error())) return head.error();
-  if (const auto name = head ? origin_of(head->checkpoint) : std::string();
-      name && *name == origin) {
-    return true;
+  if (head) {
+    const auto checkpoint = checkpoint_of(head->checkpoint);
+    if (checkpoint && checkpoint->origin == origin) return true;
   }
   const auto entries = store.read_log(log, 0, 1);
   if (!entries && !is_damage(entries.error())) return entries.error();
@@ -222,8 +212,7 @@ Result<provenance::OldHead> old_head_of(store::Store& store,
     return provenance::OldHead{std::move(origin), 0, merkle::empty_root()};
   }
   if (!last_seen) {
-    ASSIGN_OR_RETURN(const auto note, merkle::Note::parse(stored->checkpoint));
-    ASSIGN_OR_RETURN(const auto checkpoint, merkle::Checkpoint::parse(note.text));
+    ASSIGN_OR_RETURN(const auto checkpoint, checkpoint_of(stored->checkpoint));
     return of(checkpoint);
   }
   auto restored = restore_head(store, *stored);

@@ -170,8 +170,9 @@ TEST(BrowserVerifier, AgreesWithTheProgramOnEveryFile) {
   std::cout << "seed " << kSeed << '\n';
   EXPECT_GE(cases.verdicts.size(), 9U) << "the cases should meet most verdicts";
 
-  char folder_name[] = "/tmp/avow-web-XXXXXX";
-  const fs::path folder = ::mkdtemp(folder_name);
+  std::string pattern = fs::temp_directory_path() / "avow-web-XXXXXX";
+  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+  const fs::path folder = pattern;
   std::ofstream(folder / "cases") << cases.lines();
   EXPECT_EQ(run("tsc -p web/verify --outDir " + folder.string()), 0);
   std::ofstream(folder / "package.json") << R"({"type":"module"})";

@@ -185,7 +185,6 @@ class JsonReader {
   }
 
   private string(): string {
-    // eslint-disable-next-line no-control-regex
     const token = this.take(/"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y);
     const text = JSON.parse(token) as string;
     demand(isWellFormed(text), "JSON: half a surrogate pair");
@@ -348,7 +347,6 @@ interface VerifierKey {
   key: Bytes;
 }
 
-// eslint-disable-next-line no-control-regex
 const isKeyName = (name: string): boolean => name !== "" && !/[\s\u0000-\u0020\u0085+]/u.test(name);
 
 async function readVerifierKey(text: string): Promise<VerifierKey> {
@@ -384,7 +382,6 @@ interface Note {
 }
 
 function readNote(text: string): Note {
-  // eslint-disable-next-line no-control-regex
   demand(text.endsWith("\n") && !/[\u0000-\u0009\u000b-\u001f]/.test(text), "not a note");
   const end = text.lastIndexOf("\n\n");
   demand(end >= 0, "a note has no empty line before its signatures");
