@@ -283,7 +283,7 @@ TEST_F(VerifyingForAnybody, IsBoundedForEachAddress) {
 }
 
 TEST_F(Proofs, ABundleHasAtMost8MiB) {
-  // Three steps of about 3 MiB each, which one answer cannot hold.
+  // One text of 3 MiB that stands in several contents, which one answer cannot hold.
   const json::Value agent = ApiWorld::body(world_.send("POST", "/v1/agents", "{}"));
   const std::string text(std::size_t{3} << 20, 'x');
   const json::Value ended =

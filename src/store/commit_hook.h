@@ -80,7 +80,7 @@ class LogWriter {
 
 /// Called on the committing thread: for each transaction begin(), then add() for every commit with
 /// statements that is accepted, integrate() if there was one, and at last committed() or
-/// rolled_back(). An error of the first three fails the whole batch.
+/// rolled_back(), neither if begin() refused. An error of the first three fails the whole batch.
 class CommitHook {
  public:
   virtual ~CommitHook() = default;

@@ -309,7 +309,7 @@ TEST_F(LogTest, ProvesEveryEntryAndItsKeysInTheCheckpointThatCoversIt) {
   }
 }
 
-TEST_F(LogTest, SharesOneSyncAmongManyThreads) {
+TEST_F(LogTest, GivesManyThreadsTheSameCheckpoint) {
   open();
   world.grow(40);
   std::vector<std::thread> threads;
@@ -518,8 +518,7 @@ TEST_F(OlderLogTest, LetsNothingOutIfItsEndIsAnother) {
   }
 }
 
-// ------------------------------------------------------------------------------------- the
-// witnesses
+// ----------------------------------------------------------------------------------- the witnesses
 
 TEST_F(LogTest, UsesTheNewestCheckpointWithAQuorumOfCosignatures) {
   open(world, witnessed(2));

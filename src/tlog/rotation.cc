@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tlog/rotation.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <future>
 
 #include "base/log.h"
-#include "merkle/proof.h"
+#include "merkle/hash.h"
 #include "tlog/key_files.h"
 #include "tlog/watermark.h"
 

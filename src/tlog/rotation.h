@@ -54,9 +54,8 @@ struct Recovery {
 /// lost entries. What the old log proved stays provable with its own keys, whose files move to
 /// `log-<its number>`. The caller then resets the watermark, to size 0 of the new origin. Called
 /// again with the same after a crash before that, it finishes what was begun.
-/// Errors: kInvalidArgument  no key name, or the origin of an earlier log, in the store or seen;
-/// the
-///                           passphrase is not that of the keys that are there
+/// Errors: kInvalidArgument  no key name, or the origin of an earlier log, in the store or
+///                           seen; the passphrase is not that of the keys that are there
 ///         kConflict         the log can go on; or `log-<its number>` has other keys, which nothing
 ///                           replaces
 ///         those of commit, finish_rotation and load_keys; nothing is changed by any before

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "merkle/note.h"
 #include "provenance/draft.h"
 #include "provenance/entry.h"
@@ -104,7 +105,6 @@ struct Sequencer::Impl {
   std::uint32_t log = 1;
   std::optional<Beginning> beginning;
   std::optional<PreparedRotation> rotation;
-  OnHead told;
 
   // Of the committing thread.
   SigningPool pool;
@@ -196,7 +196,6 @@ Sequencer::~Sequencer() = default;
 
 std::shared_ptr<const Head> Sequencer::head() const { return impl_->newest(); }
 const LogKeys& Sequencer::keys() const { return impl_->keys; }
-void Sequencer::on_head(OnHead told) { impl_->told = std::move(told); }
 
 void Sequencer::Impl::seal(std::string why) {
   const MutexLock lock(mutex);
@@ -261,7 +260,6 @@ void Sequencer::committed() {
     const MutexLock lock(impl_->mutex);
     impl_->head = done.head;
   }
-  if (impl_->told) impl_->told(done.head);
 }
 
 void Sequencer::rolled_back() {

@@ -4,18 +4,16 @@
 // checkpoint ride in the transaction of what they prove. The order inside a transaction:
 //   add()        the statement gets its tenant_seq and prev, its bytes are final; a signature is
 //                ordered from the pool
-//   integrate()  joins the signatures, makes the entries, appends their hashes, signs the
+//   integrate()  joins the entries, appends their hashes, signs the
 //                checkpoint of the new head, and writes all of it
 //   committed()  the new head is what everybody sees. rolled_back(): it never was.
 // A head is signed once per transaction, and its size and time only grow.
 #pragma once
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "base/mutex.h"
 #include "base/rng.h"
 #include "base/time.h"
 #include "provenance/content.h"
@@ -35,9 +33,6 @@ struct SequencerOptions {
 
 class Sequencer : public store::CommitHook {
  public:
-  /// Called on the committing thread after each integrating transaction; brief.
-  using OnHead = std::function<void(const std::shared_ptr<const Head>&)>;
-
   /// Of the newest log in `store`, whose head it rebuilds and compares with the stored one: every
   /// full tile of the right edge and every entry behind it is read. In a store without a log the
   /// first statement comes behind a log.genesis of `keys`. The store's set_hook() is the caller's.
@@ -59,9 +54,6 @@ class Sequencer : public store::CommitHook {
   /// The first one counts. Any thread.
   void seal(std::string why);
   [[nodiscard]] std::optional<std::string> sealed() const;
-
-  /// At most one; before the first commit.
-  void on_head(OnHead told);
 
   // CommitHook
   Result<void> begin() override;

@@ -890,6 +890,8 @@ const ENDS_OF_RUNS = ["run.completed", "run.failed", "run.cancelled"];
 
 /** All parts of a file, read, and one function for each check. None relies on an earlier one. */
 class Verifier {
+  private found: Promise<VerifierKey[]> | undefined; // what signers() gives, checked once
+
   private constructor(
     readonly statement: Logged,
     private readonly keys: Logged,
@@ -1077,7 +1079,8 @@ class Verifier {
 
   /** The caller's keys stand first: a key in the file with the same name does not take their place. */
   private signers(): Promise<VerifierKey[]> {
-    return signersOf(this.note, [...this.believed.keys, ...this.hints]);
+    this.found ??= signersOf(this.note, [...this.believed.keys, ...this.hints]);
+    return this.found;
   }
 
   private isLogKey(key: VerifierKey): boolean {

@@ -5,12 +5,10 @@
 #include "store/sqlite/schema.h"
 
 // In the order in which entry_of() and head_of() read them.
-#define ENTRIES                                                            \
-  "SELECT e.place, tenant, tenant_seq, id, kind, statement, entry, bytes " \
-  "FROM log_entries e LEFT JOIN log_contents c ON c.place = e.place "
-#define ENTRIES_BY(INDEX)                                                  \
-  "SELECT e.place, tenant, tenant_seq, id, kind, statement, entry, bytes " \
-  "FROM log_entries e INDEXED BY " INDEX " LEFT JOIN log_contents c ON c.place = e.place "
+#define ENTRIES_BY(INDEXED)                                                                 \
+  "SELECT e.place, tenant, tenant_seq, id, kind, statement, entry, bytes FROM log_entries " \
+  "e " INDEXED " LEFT JOIN log_contents c ON c.place = e.place "
+#define ENTRIES ENTRIES_BY("")
 #define HEADS "SELECT log, size, nodes, checkpoint, keys_index FROM log_heads "
 
 namespace avow::store {
@@ -95,8 +93,9 @@ Result<LogEntry> Reader::find_statement(Id id) {
 std::string list_statements_sql(const StatementQuery& query) {
   const bool is_rare =
       query.kind && std::ranges::find(kFrequentKinds, *query.kind) == kFrequentKinds.end();
-  std::string sql = is_rare ? ENTRIES_BY("log_entries_rare") "WHERE " AVOW_IS_RARE_KIND " AND "
-                            : ENTRIES_BY("log_entries_listed") "WHERE ";
+  std::string sql = is_rare ? ENTRIES_BY("INDEXED BY log_entries_rare") "WHERE " AVOW_IS_RARE_KIND
+                                                                        " AND "
+                            : ENTRIES_BY("INDEXED BY log_entries_listed") "WHERE ";
   sql += "tenant = ? AND tenant_seq > ?";
   if (query.before) sql += " AND tenant_seq < ?";
   if (query.kind) sql += " AND kind = ?";
