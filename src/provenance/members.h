@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // provenance/members.h: strict reading of the JSON members that statements and receipts are made
-// of, and the facts in a run that a statement repeats. Everything read is untrusted; a null pointer is a member that is
-// absent. Each gives false, and may have written to `out`, where the value is not of its one form.
+// of, and the facts in a run that a statement repeats. Everything read is untrusted; a null pointer
+// is a member that is absent. Each gives false, and may have written to `out`, where the value is
+// not of its one form.
 #pragma once
 #include <initializer_list>
 #include <string>
