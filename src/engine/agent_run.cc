@@ -193,7 +193,7 @@ void Reactor::start_tool_step(std::size_t round, std::size_t tool_index, const j
     return;
   }
   --slots_;
-  start_tool(i, {value_of(state_.steps[i].input), {}});
+  start_tool(i, {value_of(unit(i).input), {}});
 }
 
 }  // namespace avow::engine

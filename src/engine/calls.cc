@@ -24,8 +24,8 @@ void Reactor::start_call(std::size_t i, const CallSpec& spec, json::Value facts)
     fail_step(i, error_code_of(request.error(), spec.kind), request.error().message);
     return;
   }
-  const StepState& step = state_.steps[i];
-  Event event = begin("effect.started", step.name);
+  const StepState& step = unit(i);
+  Event event = begin("effect.started", i);
   event.attempt = step.attempt;
   event.data = std::move(facts);
   event.data.set("call",
@@ -38,7 +38,7 @@ void Reactor::start_call(std::size_t i, const CallSpec& spec, json::Value facts)
 
 /// Has the last call of the step made (once more), as it was committed to.
 void Reactor::call_again(std::size_t i) {
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   const CallState& call = step.calls.back();
   reaction_.calls.push_back(Call{.id = {state_.id, step.name, call.number},
                                  .kind = call.kind,
@@ -50,7 +50,7 @@ void Reactor::call_again(std::size_t i) {
 }
 
 void Reactor::call_succeeded(std::size_t i, const CallResult& result) {
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   const CallState& call = step.calls.back();
   switch (call.kind) {
     case CallKind::kWebhook:
@@ -59,7 +59,7 @@ void Reactor::call_succeeded(std::size_t i, const CallResult& result) {
       return model_answered(i, result);
     case CallKind::kTool:
       if (step.type == StepType::kToolCall && !state_.is_agent_run) {
-        Event event = begin("tool.called", step.name);
+        Event event = begin("tool.called", i);
         event.data.set("call", static_cast<std::int64_t>(call.number));
         event.data.set("tool", call.tool);
         commit(event, "output", result.value);
@@ -71,7 +71,7 @@ void Reactor::call_succeeded(std::size_t i, const CallResult& result) {
 }
 
 void Reactor::call_failed(std::size_t i, const CallError& error) {
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   const bool is_inner_tool =
       step.calls.back().kind == CallKind::kTool && step.type != StepType::kToolCall;
   if (is_inner_tool && step.call_failures + 1 >= retry_policy(i).max_attempts) {

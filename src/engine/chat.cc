@@ -71,7 +71,7 @@ std::size_t last_model_call(const StepState& step) {
 /// Of the step, else of the request or the workflow, else of the agent.
 std::string Reactor::model_of(std::size_t i) const {
   if (!state_.is_agent_run) {
-    const std::string own = value_of(state_.steps[i].input).string_or("model");
+    const std::string own = value_of(unit(i).input).string_or("model");
     if (!own.empty()) return own;
   }
   const auto agent = agent_of(i);
@@ -97,13 +97,13 @@ json::Value Reactor::tool_offers(const json::Value& names) const {
 
 /// The conversation before the model has said anything, with the options of the call.
 json::Value Reactor::chat_opening(std::size_t i) const {
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   const json::Value config = value_of(step.input);
   json::Value chat = json::Object{{"messages", json::Array()}};
   if (step.type == StepType::kAgent) {
     const workflow::PlanAgent* agent = plan().find_agent(*agent_of(i));
     if (!agent->instructions.empty()) chat.set("system", agent->instructions);
-    json::Value work = json::Object{{"action", plan().steps[i].action}};
+    json::Value work = json::Object{{"action", planned(i).action}};
     if (const json::Value* parameters = config.find("parameters"))
       work.set("parameters", *parameters);
     chat.set("messages", json::Array{message("user", json::write_canonical(work))});
@@ -119,7 +119,7 @@ json::Value Reactor::chat_opening(std::size_t i) const {
     if (step.type == StepType::kDecision) {
       text += "\n\nAnswer with one of these decisions:";
       json::Array labels;
-      for (const workflow::Choice& choice : plan().steps[i].choices) {
+      for (const workflow::Choice& choice : planned(i).choices) {
         text += fmt::format("\n- {}: {}", choice.label, choice.description);
         labels.emplace_back(choice.label);
       }
@@ -154,7 +154,7 @@ json::Value Reactor::chat(std::size_t i, const std::string& model) const {
   json::Array messages = chat.find("messages")->as_array();
   json::Value response;
   const json::Value* schema = chat.find("response_schema");
-  for (const CallState& call : state_.steps[i].calls) {
+  for (const CallState& call : unit(i).calls) {
     if (call.result.seq == 0) continue;
     const json::Value result = value_of(call.result);
     if (call.kind == CallKind::kModel) {
@@ -189,8 +189,8 @@ void Reactor::start_inference(std::size_t i) {
 }
 
 void Reactor::model_answered(std::size_t i, const CallResult& result) {
-  Event event = begin("llm.called", state_.steps[i].name);
-  const CallState& call = state_.steps[i].calls.back();
+  Event event = begin("llm.called", i);
+  const CallState& call = unit(i).calls.back();
   json::Value response = result.value;
   // The peer's own name for its model is what the peer says: content.
   if (!result.model.empty()) response.set("model", result.model);
@@ -213,15 +213,15 @@ void Reactor::model_answered(std::size_t i, const CallResult& result) {
 
 /// The model has answered, or a tool has: what comes next in the step.
 void Reactor::next_of_inference(std::size_t i) {
-  const std::size_t last = last_model_call(state_.steps[i]);
-  const json::Value response = value_of(state_.steps[i].calls[last].result);
+  const std::size_t last = last_model_call(unit(i));
+  const json::Value response = value_of(unit(i).calls[last].result);
   const json::Array& asked = tool_calls(response);
   if (asked.empty() || state_.is_agent_run) return finish_inference(i);
-  for (std::size_t answered = state_.steps[i].calls.size() - last - 1; answered < asked.size();
+  for (std::size_t answered = unit(i).calls.size() - last - 1; answered < asked.size();
        ++answered) {
     if (call_inner_tool(i, asked[answered], answered)) return;
   }
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   const auto rounds =
       std::count_if(step.calls.begin(), step.calls.end(),
                     [](const CallState& call) { return call.kind == CallKind::kModel; });
@@ -269,9 +269,9 @@ bool Reactor::call_inner_tool(std::size_t i, const json::Value& asked, std::size
     refusal =
         json::Object{{"code", "TOOL_ARGUMENTS_INVALID"}, {"message", request.error().message}};
   }
-  Event event = begin("tool.called", state_.steps[i].name);
+  Event event = begin("tool.called", i);
   event.data = std::move(facts);
-  event.data.set("call", static_cast<std::int64_t>(state_.steps[i].calls.back().number) + 1);
+  event.data.set("call", static_cast<std::int64_t>(unit(i).calls.back().number) + 1);
   event.data.set("refused", refusal.string_or("code"));
   commit(event, "output", json::Object{{"error", refusal}});
   emit(std::move(event));
@@ -279,9 +279,9 @@ bool Reactor::call_inner_tool(std::size_t i, const json::Value& asked, std::size
 }
 
 void Reactor::tool_answered(std::size_t i, json::Value output) {
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   const CallState& call = step.calls.back();
-  Event event = begin("tool.called", step.name);
+  Event event = begin("tool.called", i);
   event.data.set("call", static_cast<std::int64_t>(call.number));
   event.data.set("tool", call.tool);
   event.data.set("tool_index", static_cast<std::int64_t>(call.tool_index));
@@ -293,7 +293,7 @@ void Reactor::tool_answered(std::size_t i, json::Value output) {
 
 /// After a call that failed for good: the next of fallback_models, as a new call.
 bool Reactor::try_fallback_model(std::size_t i) {
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   if (state_.is_agent_run || step.calls.empty() || step.calls.back().kind != CallKind::kModel)
     return false;
   const json::Value config = value_of(step.input);
@@ -314,7 +314,7 @@ bool Reactor::try_fallback_model(std::size_t i) {
 
 /// An answer does not fit its schema: says so to the model, as a new call, a few times.
 bool Reactor::ask_again(std::size_t i) {
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   const auto is_final_answer = [this](const CallState& call) {
     return call.kind == CallKind::kModel && tool_calls(value_of(call.result)).empty();
   };
@@ -327,7 +327,7 @@ bool Reactor::ask_again(std::size_t i) {
 }
 
 void Reactor::finish_inference(std::size_t i) {
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   const CallState& call = step.calls[last_model_call(step)];
   json::Value result = value_of(call.result);
   result.set("model", call.model);
@@ -348,7 +348,7 @@ void Reactor::finish_inference(std::size_t i) {
 
   const json::Value* answer = result.find("json");
   const std::string label = answer == nullptr ? std::string() : answer->string_or("decision");
-  const workflow::Step& plan_step = plan().steps[i];
+  const workflow::Step& plan_step = planned(i);
   const auto choice =
       std::find_if(plan_step.choices.begin(), plan_step.choices.end(),
                    [&label](const workflow::Choice& one) { return one.label == label; });
@@ -359,7 +359,7 @@ void Reactor::finish_inference(std::size_t i) {
   }
   const bool is_matched = choice != plan_step.choices.end();
   const std::string decision = is_matched ? label : *plan_step.default_decision;
-  Event event = begin("decision.made", step.name);
+  Event event = begin("decision.made", i);
   event.data.set("decision", decision);
   if (is_matched)
     event.data.set("matched", static_cast<std::int64_t>(choice - plan_step.choices.begin()));

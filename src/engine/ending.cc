@@ -21,11 +21,11 @@ void Reactor::complete_step(std::size_t i, json::Value result) {
   if (contents_bytes_ + approximate_bytes(result) > kContentsBytesMax) {
     fail_run("CONTENTS_LIMIT",
              fmt::format("the contents of a run may have {} bytes", kContentsBytesMax),
-             state_.steps[i].name);
+             unit(i).name);
     return;
   }
-  if (!state_.is_agent_run && plan().steps[i].output_schema) {
-    const auto faults = plan().steps[i].output_schema->validate(result);
+  if (!state_.is_agent_run && planned(i).output_schema) {
+    const auto faults = planned(i).output_schema->validate(result);
     if (!faults || !faults->empty()) {
       const std::string why =
           faults ? fmt::format("at \"{}\": {}", faults->front().pointer, faults->front().message)
@@ -38,19 +38,19 @@ void Reactor::complete_step(std::size_t i, json::Value result) {
       return;
     }
   }
-  withdraw_task(state_.steps[i]);
-  Event event = begin("step.completed", state_.steps[i].name);
-  event.attempt = state_.steps[i].attempt;
-  event.agent = state_.steps[i].agent;
+  withdraw_task(unit(i));
+  Event event = begin("step.completed", i);
+  event.attempt = unit(i).attempt;
+  event.agent = unit(i).agent;
   commit(event, "output", std::move(result));
   emit(std::move(event));
 }
 
 void Reactor::fail_step(std::size_t i, std::string_view code, std::string message) {
-  withdraw_task(state_.steps[i]);
-  Event event = begin("step.failed", state_.steps[i].name);
-  event.attempt = state_.steps[i].attempt;
-  event.agent = state_.steps[i].agent;
+  withdraw_task(unit(i));
+  Event event = begin("step.failed", i);
+  event.attempt = unit(i).attempt;
+  event.agent = unit(i).agent;
   event.data.set("code", code);
   commit(event, "message", std::move(message));
   emit(std::move(event));
@@ -69,12 +69,12 @@ const workflow::RetryPolicy& Reactor::retry_policy(std::size_t i) const {
       .multiplier = 2,
       .max_delay = Duration(30'000),
       .retry_on = {"transport", "timeout", "408", "429", "5xx"}};
-  return state_.is_agent_run ? kAgentRun : plan().steps[i].retry;
+  return state_.is_agent_run ? kAgentRun : planned(i).retry;
 }
 
 void Reactor::fail_or_retry(std::size_t i, const CallError& error) {
   const workflow::RetryPolicy& policy = retry_policy(i);
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   const auto matches = [&error](const std::string& what) {
     return what == error.code || (!error.retry_class.empty() && what == error.retry_class);
   };
@@ -94,7 +94,7 @@ void Reactor::fail_or_retry(std::size_t i, const CallError& error) {
     return;
   }
   withdraw_task(step);
-  Event event = begin("step.retrying", step.name);
+  Event event = begin("step.retrying", i);
   event.attempt = step.attempt;
   event.data.set("code", error.code);
   event.data.set("retry_at", format_time(retry_at));
@@ -103,7 +103,7 @@ void Reactor::fail_or_retry(std::size_t i, const CallError& error) {
 }
 
 void Reactor::skip_step(std::size_t i, std::string_view reason) {
-  Event event = begin("step.skipped", state_.steps[i].name);
+  Event event = begin("step.skipped", i);
   event.data.set("reason", reason);
   emit(std::move(event));
 }
@@ -139,15 +139,14 @@ void Reactor::complete_run() {
   } else {
     PlanIndex::Uses leaves;
     for (std::size_t i = 0; i < state_.steps.size(); ++i) {
-      const bool is_leaf = plan().steps[i].dependents.empty();
-      if (is_leaf && state_.steps[i].status != StepStatus::kSkipped) leaves.steps.push_back(i);
+      const bool is_leaf = planned(i).dependents.empty();
+      if (is_leaf && unit(i).status != StepStatus::kSkipped) leaves.steps.push_back(i);
     }
     if (leaves.steps.size() == 1) {
       output = value_of(state_.steps[leaves.steps.front()].output);
     } else {
       json::Object by_name;
-      for (const std::size_t i : leaves.steps)
-        by_name.set(state_.steps[i].name, value_of(state_.steps[i].output));
+      for (const std::size_t i : leaves.steps) by_name.set(unit(i).name, value_of(unit(i).output));
       output = std::move(by_name);
     }
     from = sources(leaves);
@@ -173,12 +172,13 @@ void Reactor::fail_run(std::string_view code, std::string message, std::string_v
 }
 
 void Reactor::cancel_open_steps() {
-  for (const StepState& step : state_.steps) {
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) {
+    const StepState& step = unit(i);
     if (step.status != StepStatus::kRunning && step.status != StepStatus::kWaiting) continue;
     if (step.is_in_flight)
       reaction_.cancels.push_back({state_.id, step.name, step.calls.back().number});
     withdraw_task(step);
-    Event event = begin("step.cancelled", step.name);
+    Event event = begin("step.cancelled", i);
     event.attempt = step.attempt;
     emit(std::move(event));
   }

@@ -56,7 +56,8 @@ Reaction Machine::react(const Input& input, const Turn& turn) {
 
 std::vector<Call> Machine::calls_in_flight(const Contents& contents) const {
   std::vector<Call> calls;
-  for (const StepState& step : state_.steps) {
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) {
+    const StepState& step = state_.unit(i);
     if (!step.is_in_flight) continue;
     const CallState& call = step.calls.back();
     const json::Value* request = contents.find(call.request);
@@ -72,9 +73,9 @@ std::vector<Call> Machine::calls_in_flight(const Contents& contents) const {
 }
 
 std::size_t Machine::slots_held() const {
-  return static_cast<std::size_t>(
-      std::count_if(state_.steps.begin(), state_.steps.end(),
-                    [](const StepState& step) { return step.is_in_flight; }));
+  std::size_t held = 0;
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) held += state_.unit(i).is_in_flight ? 1 : 0;
+  return held;
 }
 
 std::size_t Machine::slots_usable() const {
@@ -82,9 +83,9 @@ std::size_t Machine::slots_usable() const {
   if (is_terminal(state_.status)) return 0;
   if (state_.is_agent_run) return kToolCallsGuess;
   std::size_t usable = 0;
-  for (std::size_t i = 0; i < state_.steps.size(); ++i) {
-    const StepState& step = state_.steps[i];
-    const StepType type = state_.plan().steps[i].type;
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) {
+    const StepState& step = state_.unit(i);
+    const StepType type = step.type;
     const bool may_call = type != StepType::kTransform && type != StepType::kGuardrailCheck &&
                           type != StepType::kWait;
     if (may_call && !step.is_in_flight && !is_terminal(step.status)) ++usable;
@@ -95,7 +96,8 @@ std::size_t Machine::slots_usable() const {
 std::optional<Time> Machine::wake_at(Time now, bool waits_for_slot) const {
   if (is_terminal(state_.status)) return std::nullopt;
   Time at = std::max(state_.deadline, now + Duration(1));
-  for (const StepState& step : state_.steps) {
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) {
+    const StepState& step = state_.unit(i);
     if (is_terminal(step.status)) continue;
     if (step.deadline) at = std::min(at, *step.deadline);
     if (!step.wake_at) continue;
@@ -111,7 +113,8 @@ bool Machine::is_parked() const { return !is_terminal(state_.status) && slots_he
 
 std::string_view Machine::waiting_for() const {
   std::string_view what;
-  for (const StepState& step : state_.steps) {
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) {
+    const StepState& step = state_.unit(i);
     if (step.status == StepStatus::kRunning) {
       if (!step.task) return {};
       what = "agent";

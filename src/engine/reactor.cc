@@ -73,8 +73,8 @@ void Reactor::on(const Start& start) {
 
 void Reactor::on(const CallFinished& finished) {
   const std::size_t i = state_.index_of(finished.id.step);
-  if (i >= state_.steps.size()) return;
-  const StepState& step = state_.steps[i];
+  if (i >= state_.unit_count()) return;
+  const StepState& step = unit(i);
   // An answer to something that is over already: a duplicate, or one that came after its deadline.
   if (!step.is_in_flight || step.calls.back().number != finished.id.number ||
       step.attempt != finished.attempt) {
@@ -96,10 +96,10 @@ void Reactor::on(const CancelRequested& request) {
 }
 
 void Reactor::on(const Recovered&) {
-  for (std::size_t i = 0; i < state_.steps.size(); ++i) {
-    const StepState& step = state_.steps[i];
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) {
+    const StepState& step = unit(i);
     if (!step.is_in_flight) continue;
-    Event event = begin("effect.in_doubt", step.name);
+    Event event = begin("effect.in_doubt", i);
     event.attempt = step.attempt;
     event.data.set("call", static_cast<std::int64_t>(step.calls.back().number));
     event.data.set("crashes", step.crashes + 1);
@@ -108,8 +108,7 @@ void Reactor::on(const Recovered&) {
                                         : kCallTimeoutDefault;
     event.data.set("deadline", format_time(std::min(turn_.now + left, state_.deadline)));
     emit(std::move(event));
-    const bool may_repeat =
-        state_.is_agent_run || plan().steps[i].on_crash == workflow::OnCrash::kRetry;
+    const bool may_repeat = state_.is_agent_run || planned(i).on_crash == workflow::OnCrash::kRetry;
     if (!may_repeat) {
       fail_step(i, "EFFECT_IN_DOUBT",
                 "the server stopped while this call was under way, and on_crash is \"fail\"");
@@ -144,9 +143,7 @@ void Reactor::advance() {
 }
 
 std::optional<std::string_view> Reactor::skip_reason(const workflow::Step& step) const {
-  const auto was_skipped = [this](std::size_t i) {
-    return state_.steps[i].status == StepStatus::kSkipped;
-  };
+  const auto was_skipped = [this](std::size_t i) { return unit(i).status == StepStatus::kSkipped; };
   if (!step.dependencies.empty() &&
       std::all_of(step.dependencies.begin(), step.dependencies.end(), was_skipped)) {
     return "dependencies";
@@ -162,7 +159,7 @@ std::optional<std::string_view> Reactor::skip_reason(const workflow::Step& step)
 
 /// Takes one ready step a stage further; false if it must wait for a slot.
 bool Reactor::run_ready(std::size_t i) {
-  const workflow::Step& step = plan().steps[i];
+  const workflow::Step& step = planned(i);
   if (const auto reason = skip_reason(step)) {
     skip_step(i, *reason);
     return true;
@@ -204,8 +201,8 @@ bool Reactor::run_ready(std::size_t i) {
 
 /// What time has brought: attempts that are over, retries and waits that are due.
 void Reactor::resume_due() {
-  for (std::size_t i = 0; i < state_.steps.size() && !is_ending(); ++i) {
-    const StepState& step = state_.steps[i];
+  for (std::size_t i = 0; i < state_.unit_count() && !is_ending(); ++i) {
+    const StepState& step = unit(i);
     if (is_terminal(step.status) || step.status == StepStatus::kPending) continue;
     if (step.deadline && *step.deadline <= turn_.now) {
       if (step.is_in_flight)
@@ -226,14 +223,14 @@ void Reactor::resume_due() {
 }
 
 void Reactor::resume_attempt(std::size_t i) {
-  const bool is_call = !state_.steps[i].calls.empty();
+  const bool is_call = !unit(i).calls.empty();
   if (is_call && slots_ == 0) {
     reaction_.wants_slots = true;
     return;
   }
-  Event event = begin("step.started", state_.steps[i].name);
-  event.attempt = state_.steps[i].attempt + 1;
-  event.agent = state_.steps[i].agent;
+  Event event = begin("step.started", i);
+  event.attempt = unit(i).attempt + 1;
+  event.agent = unit(i).agent;
   if (const auto deadline = attempt_deadline(i, is_call ? kCallTimeoutDefault : Duration(0))) {
     event.data.set("deadline", format_time(*deadline));
   }
@@ -254,6 +251,10 @@ Event Reactor::begin(std::string_view type, std::string_view step) const {
   event.type = type;
   event.step = step;
   return event;
+}
+
+Event Reactor::begin(std::string_view type, std::size_t i) const {
+  return begin(type, unit(i).name);
 }
 
 Committed Reactor::commit(Event& event, std::string_view member, json::Value value) {
@@ -304,7 +305,7 @@ json::Value Reactor::sources(const PlanIndex::Uses& uses) const {
         json::Object{{"commitment", state_.parameters.commitment}, {"run", "parameters"}});
   }
   for (const std::size_t i : uses.steps) {
-    const StepState& step = state_.steps[i];
+    const StepState& step = unit(i);
     if (!step.output.exists()) continue;
     from.emplace_back(json::Object{{"commitment", step.output.commitment}, {"step", step.name}});
   }

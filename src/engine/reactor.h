@@ -37,6 +37,7 @@ class Reactor {
 
   // reactor.cc: writing
   Event begin(std::string_view type, std::string_view step = {}) const;
+  Event begin(std::string_view type, std::size_t i) const;
   /// Puts the commitment to `value` into the event's data and the value among the contents.
   Committed commit(Event& event, std::string_view member, json::Value value);
   void emit(Event event);
@@ -119,6 +120,9 @@ class Reactor {
   void cancel_open_steps();
 
   [[nodiscard]] const Plan& plan() const { return *index_.plan; }
+  [[nodiscard]] const StepState& unit(std::size_t i) const { return state_.unit(i); }
+  /// What the plan says of a unit; not in an agent's own run.
+  [[nodiscard]] const workflow::Step& planned(std::size_t i) const { return plan().steps[i]; }
   [[nodiscard]] bool is_over() const { return is_terminal(state_.status); }
   [[nodiscard]] bool is_ending() const {
     return is_over() || state_.ending.has_value() || state_.is_cancel_requested;

@@ -105,6 +105,9 @@ class RunState {
   [[nodiscard]] const Plan& plan() const { return *plan_; }
   [[nodiscard]] const StepState* find_step(std::string_view step) const;
   [[nodiscard]] std::size_t index_of(std::string_view step) const;
+  /// What can be at work: today a step, by its place among `steps`. CHECKs the place.
+  [[nodiscard]] const StepState& unit(std::size_t i) const { return steps[i]; }
+  [[nodiscard]] std::size_t unit_count() const { return steps.size(); }
   /// Pending steps whose dependencies are all terminal, in plan order.
   [[nodiscard]] const std::set<std::size_t>& ready() const { return ready_; }
 

@@ -28,12 +28,12 @@ json::Value consulted(const std::vector<workflow::DecisionCase>& cases, std::siz
 }  // namespace
 
 std::optional<AgentId> Reactor::agent_of(std::size_t i) const {
-  if (state_.is_agent_run || !plan().steps[i].agent) return state_.agent;
-  return plan().steps[i].agent;
+  if (state_.is_agent_run || !planned(i).agent) return state_.agent;
+  return planned(i).agent;
 }
 
 bool Reactor::needs_slot(std::size_t i) const {
-  const workflow::Step& step = plan().steps[i];
+  const workflow::Step& step = planned(i);
   switch (step.type) {
     case StepType::kLlmInference:
     case StepType::kToolCall:
@@ -56,15 +56,15 @@ bool Reactor::needs_slot(std::size_t i) const {
 
 std::optional<Time> Reactor::attempt_deadline(std::size_t i, Duration fallback) const {
   Duration timeout = fallback;
-  if (!state_.is_agent_run && plan().steps[i].timeout) timeout = *plan().steps[i].timeout;
+  if (!state_.is_agent_run && planned(i).timeout) timeout = *planned(i).timeout;
   if (timeout == Duration(0)) return std::nullopt;
   return std::min(turn_.now + timeout, state_.deadline);
 }
 
 void Reactor::emit_started(std::size_t i, const json::Value& config, json::Value extra) {
-  const workflow::Step& step = plan().steps[i];
+  const workflow::Step& step = planned(i);
   const bool is_call = needs_slot(i);
-  Event event = begin("step.started", step.name);
+  Event event = begin("step.started", i);
   event.attempt = 1;
   event.agent = agent_of(i);
   event.data = std::move(extra);
@@ -78,7 +78,7 @@ void Reactor::emit_started(std::size_t i, const json::Value& config, json::Value
 }
 
 void Reactor::start_step(std::size_t i) {
-  const workflow::Step& step = plan().steps[i];
+  const workflow::Step& step = planned(i);
   if (step.agent && !turn_.directory.is_agent_active(state_.tenant, *step.agent)) {
     fail_step(i, "AGENT_INACTIVE", fmt::format("agent {} is not active", step.agent->uuid()));
     return;
@@ -126,7 +126,7 @@ void Reactor::run_transform(std::size_t i, const json::Value& config) {
 }
 
 void Reactor::decide_by_rules(std::size_t i) {
-  const workflow::Step& step = plan().steps[i];
+  const workflow::Step& step = planned(i);
   std::optional<std::size_t> matched;
   std::size_t looked_at = 0;
   while (looked_at < step.cases.size() && !matched) {
@@ -151,7 +151,7 @@ void Reactor::decide_by_rules(std::size_t i) {
   }
   const std::string decision = matched ? step.cases[*matched].then : *step.default_decision;
   const json::Value values = consulted(step.cases, looked_at, environment_);
-  Event event = begin("decision.made", step.name);
+  Event event = begin("decision.made", i);
   event.data.set("decision", decision);
   if (matched) event.data.set("matched", static_cast<std::int64_t>(*matched));
   commit(event, "values", values);
@@ -171,7 +171,7 @@ void Reactor::check_guardrail(std::size_t i, const json::Value& config) {
   std::int64_t fuel = kRunFuel - state_.fuel_used - fuel_pending_;
   const std::int64_t before = fuel;
   const auto verdict =
-      plan().steps[i].rules->check(content == nullptr ? json::Value() : *content, context, fuel);
+      planned(i).rules->check(content == nullptr ? json::Value() : *content, context, fuel);
   fuel_pending_ += before - fuel;
   if (!verdict) {
     const bool is_limit = verdict.error().code == Code::kResourceExhausted;
@@ -186,7 +186,7 @@ void Reactor::check_guardrail(std::size_t i, const json::Value& config) {
     if (!violation.pointer.empty()) one.set("pointer", violation.pointer);
     violations.push_back(std::move(one));
   }
-  Event event = begin("guardrail.checked", state_.steps[i].name);
+  Event event = begin("guardrail.checked", i);
   event.data.set("allowed", verdict->allowed);
   event.data.set("violation_count", static_cast<std::int64_t>(verdict->violations.size()));
   commit(event, "violations", violations);
@@ -252,7 +252,7 @@ void Reactor::start_wait(std::size_t i, const json::Value& config) {
     fail_step(i, "WAIT_INVALID", "seconds must be a number from 0 to 2592000");
     return;
   }
-  Event event = begin("timer.armed", state_.steps[i].name);
+  Event event = begin("timer.armed", i);
   event.data.set("until",
                  format_time(turn_.now + Duration(std::llround(seconds->as_double() * 1000))));
   emit(std::move(event));

@@ -10,8 +10,8 @@ void Reactor::offer_task(std::size_t i) {
   const Bytes32 chance = derive("task");
   std::array<std::uint8_t, 8> random{};
   std::copy_n(chance.begin(), random.size(), random.begin());
-  Event event = begin("task.offered", state_.steps[i].name);
-  event.attempt = state_.steps[i].attempt;
+  Event event = begin("task.offered", i);
+  event.attempt = unit(i).attempt;
   event.agent = agent_of(i);
   event.data.set("task", make_id(turn_.now, random).uuid());
   emit(std::move(event));
@@ -28,7 +28,7 @@ void Reactor::withdraw_task(const StepState& step) {
 }
 
 store::TaskRow Reactor::task_row(std::size_t i) const {
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   return {.id = step.task->id,
           .tenant = state_.tenant,
           .agent = *agent_of(i),
@@ -42,8 +42,7 @@ store::TaskRow Reactor::task_row(std::size_t i) const {
 
 Result<std::size_t> Reactor::find_task(const TaskName& name) const {
   const std::size_t i = state_.index_of(name.step);
-  if (i >= state_.steps.size() || !state_.steps[i].task ||
-      state_.steps[i].attempt != name.attempt) {
+  if (i >= state_.unit_count() || !unit(i).task || unit(i).attempt != name.attempt) {
     return failure(Code::kConflict, "the lease is lost: the task is over");
   }
   if (name.agents &&
@@ -56,7 +55,7 @@ Result<std::size_t> Reactor::find_task(const TaskName& name) const {
 Result<std::size_t> Reactor::find_held_task(const TaskName& name,
                                             std::string_view token_hash) const {
   ASSIGN_OR_RETURN(const std::size_t i, find_task(name));
-  const TaskState& task = *state_.steps[i].task;
+  const TaskState& task = *unit(i).task;
   if (task.token_hash.empty() || task.token_hash != token_hash ||
       task.lease_expires_at <= turn_.now) {
     return failure(Code::kConflict,
@@ -72,7 +71,7 @@ void Reactor::on(const TaskClaimed& claim) {
     return;
   }
   const std::size_t i = *found;
-  const StepState& step = state_.steps[i];
+  const StepState& step = unit(i);
   if (step.task->lease_expires_at && *step.task->lease_expires_at > turn_.now) {
     reaction_.refusal = failure(Code::kConflict, "another worker holds the task");
     return;
@@ -82,7 +81,7 @@ void Reactor::on(const TaskClaimed& claim) {
               fmt::format("{} workers took the task and lost their lease", step.task->claims));
     return;
   }
-  Event event = begin("task.claimed", step.name);
+  Event event = begin("task.claimed", i);
   event.attempt = step.attempt;
   event.agent = agent_of(i);
   event.actor = claim.actor;
@@ -97,7 +96,7 @@ void Reactor::on(const TaskClaimed& claim) {
       TaskGrant{.run = state_.id,
                 .step = step.name,
                 .attempt = step.attempt,
-                .action = state_.is_agent_run ? "run" : plan().steps[i].action,
+                .action = state_.is_agent_run ? "run" : planned(i).action,
                 .parameters = parameters == nullptr ? json::Value(json::Object()) : *parameters,
                 .input = value_of(state_.input),
                 .lease_expires_at = turn_.now + kTaskLease};
@@ -109,8 +108,8 @@ void Reactor::on(const TaskRenewed& renewal) {
     reaction_.refusal = found.error();
     return;
   }
-  const StepState& step = state_.steps[*found];
-  Event event = begin("task.renewed", step.name);
+  const StepState& step = unit(*found);
+  Event event = begin("task.renewed", *found);
   event.attempt = step.attempt;
   event.data.set("claim", step.task->claims);
   event.data.set("lease_expires_at", format_time(turn_.now + kTaskLease));
@@ -151,8 +150,8 @@ void Reactor::on(const TaskFinished& finished) {
 }
 
 void Reactor::on(const AgentStopped& stopped) {
-  for (std::size_t i = 0; i < state_.steps.size(); ++i) {
-    if (!state_.steps[i].task || agent_of(i) != stopped.agent) continue;
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) {
+    if (!unit(i).task || agent_of(i) != stopped.agent) continue;
     fail_step(i, "AGENT_INACTIVE", fmt::format("agent {} was stopped", stopped.agent.uuid()));
   }
 }
