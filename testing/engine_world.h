@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // testing/engine_world.h: the real engine over the memory store and the real log, with a virtual
 // clock and an outside world that follows a script. The process can be killed between any two
-// tasks. One thread.
+// tasks, and at every crash point. One thread.
 #pragma once
 #include <functional>
 #include <map>
@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "json/parse.h"
 #include "store/memory/memory_store.h"
+#include "testing/crash_points.h"
 #include "testing/faulty_store.h"
 #include "testing/scheduler.h"
 #include "tlog/sequencer.h"
@@ -25,11 +26,15 @@ class ScriptedRunner : public engine::EffectRunner {
   struct Answer {
     engine::CallOutcome outcome;
     Duration delay{1};
+    bool is_told_twice = false;  ///< Once more as long after, which no runner may do.
   };
   using Script = std::function<Answer(const engine::Call&)>;
 
-  ScriptedRunner(Scheduler& scheduler, Script script)
-      : executor_(scheduler.make_executor()), scheduler_(scheduler), script_(std::move(script)) {}
+  ScriptedRunner(Scheduler& scheduler, CrashPoints& crash_points, Script script)
+      : executor_(scheduler.make_executor()),
+        scheduler_(scheduler),
+        crash_points_(crash_points),
+        script_(std::move(script)) {}
 
   [[nodiscard]] Result<json::Value> render(TenantId, const engine::CallSpec& spec) const override {
     return json::Value(
@@ -37,12 +42,21 @@ class ScriptedRunner : public engine::EffectRunner {
   }
 
   void start(engine::Call call, std::function<void(engine::CallOutcome)> done) override {
+    if (!crash_points_.passes(CrashPoint::kBeforeCall)) return;
     made.push_back(call);
     Answer answer = script_(call);
-    pending_[call.id] = done;
-    executor_->post_at(scheduler_.now() + answer.delay,
-                       [this, id = call.id, done, outcome = std::move(answer.outcome)] {
-                         if (pending_.erase(id) > 0) done(outcome);
+    if (!crash_points_.passes(CrashPoint::kAfterCall)) return;
+    pending_[call.id] = {call.tenant, done};
+    const Duration delay = answer.delay;
+    executor_->post_at(scheduler_.now() + delay,
+                       [this, id = call.id, done, answer = std::move(answer)] {
+                         if (pending_.erase(id) == 0) return;
+                         if (!crash_points_.passes(CrashPoint::kBeforeAnswer)) return;
+                         done(answer.outcome);
+                         if (!crash_points_.passes(CrashPoint::kAfterAnswer)) return;
+                         if (!answer.is_told_twice) return;
+                         executor_->post_at(scheduler_.now() + answer.delay,
+                                            [done, outcome = answer.outcome] { done(outcome); });
                        });
   }
 
@@ -50,7 +64,7 @@ class ScriptedRunner : public engine::EffectRunner {
     const auto at = pending_.find(id);
     if (at == pending_.end()) return;
     cancelled.push_back(id);
-    const auto done = std::move(at->second);
+    const auto done = std::move(at->second.done);
     pending_.erase(at);
     done(engine::CallError{
         .code = "CANCELLED", .message = {}, .retry_class = {}, .retry_after = {}, .detail = {}});
@@ -59,14 +73,27 @@ class ScriptedRunner : public engine::EffectRunner {
   /// The process is gone: its calls will tell nobody.
   void forget_pending() { pending_.clear(); }
 
+  /// Calls under way, of one tenant or of all.
+  [[nodiscard]] std::size_t under_way(std::optional<TenantId> tenant = {}) const {
+    return static_cast<std::size_t>(std::count_if(
+        pending_.begin(), pending_.end(),
+        [tenant](const auto& one) { return !tenant || one.second.tenant == *tenant; }));
+  }
+
   std::vector<engine::Call> made;
   std::vector<engine::CallId> cancelled;
 
  private:
+  struct Pending {
+    TenantId tenant;
+    std::function<void(engine::CallOutcome)> done;
+  };
+
   std::unique_ptr<Executor> executor_;
   Scheduler& scheduler_;
+  CrashPoints& crash_points_;
   Script script_;
-  std::map<engine::CallId, std::function<void(engine::CallOutcome)>> pending_;
+  std::map<engine::CallId, Pending> pending_;
 };
 
 inline ScriptedRunner::Answer succeed(json::Value value, Duration delay = Duration(1)) {
@@ -106,12 +133,14 @@ class EngineWorld {
   explicit EngineWorld(ScriptedRunner::Script script, std::uint64_t seed = 1,
                        engine::EngineOptions options = {})
       : scheduler(seed),
+        crash_points(scheduler),
         rng(seed),
         store_executor_(scheduler.make_executor()),
         store(*store_executor_),
         faults(store, *store_executor_),
-        runner(scheduler, std::move(script)),
+        runner(scheduler, crash_points, std::move(script)),
         options_(options) {
+    faults.crash_points = &crash_points;
     boot();
   }
   ~EngineWorld() { engine->crash(); }
@@ -127,6 +156,7 @@ class EngineWorld {
     made_before.push_back(runner.made.size());
     engine->crash();
     scheduler.drop_all();
+    crash_points.begin_anew();
     store.crash();
     runner.forget_pending();
     engine.reset();
@@ -238,6 +268,7 @@ class EngineWorld {
   }
 
   Scheduler scheduler;
+  CrashPoints crash_points;
   SeededRng rng;
 
  private:

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // testing/faulty_store.h: a Store whose commits are refused or whose answers are lost, as a script
-// says. Without a script it is the store behind it.
+// says, and beside whose commits the process may die. Without a script it is the store behind it.
 #pragma once
 #include <functional>
+#include <memory>
 #include <utility>
 
 #include "base/executor.h"
 #include "store/store.h"
+#include "testing/crash_points.h"
 
 namespace avow::testing {
 
@@ -17,6 +19,7 @@ enum class CommitFault {
   kFull,         ///< kResourceExhausted: not written.
   kLost,         ///< kOutcomeUnknown, and not written.
   kLostButDone,  ///< kOutcomeUnknown, but written.
+  kForgotten,    ///< Said to be written, and is not: what no store may do.
 };
 
 class FaultyStore : public store::Store {
@@ -29,10 +32,16 @@ class FaultyStore : public store::Store {
   Script script;
   std::function<bool()> is_read_refused;     ///< Of a run; kUnavailable.
   std::function<void()> before_active_runs;  ///< What others do while an engine starts.
+  bool hides_open_runs = false;              ///< From an engine that starts.
+  CrashPoints* crash_points = nullptr;
+  /// Told of each commit when its success is.
+  std::function<void(const store::Commit&)> acknowledged;
 
   void set_hook(store::CommitHook& hook) override { behind_.set_hook(hook); }
 
   void commit(store::Commit commit, Done done) override {
+    if (!passes(CrashPoint::kBeforeCommit)) return;
+    if (crash_points != nullptr || acknowledged) done = observed(commit, std::move(done));
     switch (script ? script(commit) : CommitFault::kNone) {
       case CommitFault::kNone:
         return behind_.commit(std::move(commit), std::move(done));
@@ -42,6 +51,8 @@ class FaultyStore : public store::Store {
         return refuse(Code::kResourceExhausted, std::move(done));
       case CommitFault::kLost:
         return refuse(Code::kOutcomeUnknown, std::move(done));
+      case CommitFault::kForgotten:
+        return executor_.post([done = std::move(done)] { done({}); });
       case CommitFault::kLostButDone:
         behind_.commit(std::move(commit), [done = std::move(done)](const Result<void>& written) {
           if (!written) return done(written);
@@ -66,9 +77,11 @@ class FaultyStore : public store::Store {
   Result<std::vector<store::RunRow>> active_runs(std::optional<RunId> after,
                                                  std::size_t limit) override {
     if (before_active_runs) before_active_runs();
+    if (hides_open_runs) return std::vector<store::RunRow>();
     return behind_.active_runs(after, limit);
   }
   Result<std::vector<TimerRow>> timers(std::optional<TimerRow> after, std::size_t limit) override {
+    if (hides_open_runs) return std::vector<TimerRow>();
     return behind_.timers(after, limit);
   }
   Result<store::Record> get_record(store::RecordKind kind, Id id) override {
@@ -116,6 +129,17 @@ class FaultyStore : public store::Store {
   void stop() override { behind_.stop(); }
 
  private:
+  bool passes(CrashPoint point) { return crash_points == nullptr || crash_points->passes(point); }
+
+  Done observed(const store::Commit& commit, Done done) {
+    auto copy = acknowledged ? std::make_shared<const store::Commit>(commit) : nullptr;
+    return [this, copy = std::move(copy), done = std::move(done)](const Result<void>& written) {
+      if (!passes(CrashPoint::kAfterCommit)) return;
+      if (written && copy) acknowledged(*copy);
+      done(written);
+    };
+  }
+
   void refuse(Code code, Done done) {
     executor_.post([code, done = std::move(done)] { done(failure(code, "scripted")); });
   }

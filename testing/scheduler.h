@@ -29,7 +29,7 @@ class Scheduler : public Clock {
   /// Runs one task: of those that are due the one that chance picks, first in its strand. If none
   /// is due, moves the clock to the next one. False if there is nothing left until `until`.
   bool step(Time until) {
-    if (tasks_.empty()) return false;
+    if (is_halted_ || tasks_.empty()) return false;
     const Time earliest =
         std::min_element(tasks_.begin(), tasks_.end(),
                          [](const auto& a, const auto& b) {
@@ -64,8 +64,13 @@ class Scheduler : public Clock {
     }
     now_ = until;
   }
+  /// Runs nothing more until drop_all(): the process is dead.
+  void halt() { is_halted_ = true; }
   /// Drops every task that waits: the process is gone.
-  void drop_all() { tasks_.clear(); }
+  void drop_all() {
+    tasks_.clear();
+    is_halted_ = false;
+  }
 
   /// Tasks that wait, timers included.
   [[nodiscard]] std::size_t waiting() const {
@@ -96,6 +101,7 @@ class Scheduler : public Clock {
 
   SeededRng chance_;
   Time now_;
+  bool is_halted_ = false;
   std::uint64_t next_strand_ = 0;
   std::uint64_t next_task_ = 0;
   std::map<std::uint64_t, std::map<std::pair<Time, std::uint64_t>, Executor::Task>> tasks_;
