@@ -58,8 +58,16 @@ Engine::~Engine() {
 
 Lane& Engine::lane_of(RunId run) const { return *lanes_[std::hash<RunId>()(run) % lanes_.size()]; }
 
+/// One run less of which it is not known how many slots it holds.
+void Engine::recovered() {
+  if (--recovering_ == 0) slots_.open();
+}
+
 Result<void> Engine::start() {
   is_started_ = true;
+  // Calls that were under way count from the first moment on: nobody gets a slot that is theirs.
+  slots_.hold();
+  recovering_ = 1;
   std::size_t resumed = 0;
   std::optional<TaskId> task;
   while (true) {
@@ -78,11 +86,13 @@ Result<void> Engine::start() {
   std::optional<RunId> after;
   while (true) {
     ASSIGN_OR_RETURN(const auto rows, store_.active_runs(after, kPage));
+    recovering_ += rows.size();
     for (const store::RunRow& row : rows) lane_of(row.id).recover(row.id, row.tenant);
     resumed += rows.size();
     if (rows.size() < kPage) break;
     after = rows.back().id;
   }
+  recovered();
   if (resumed > 0) log::info("resuming {} runs", resumed);
   return {};
 }

@@ -125,6 +125,7 @@ class Engine {
  private:
   friend class Lane;
   Lane& lane_of(RunId run) const;
+  void recovered();
   void run_ended(RunId run, RunStatus status,
                  const std::function<std::shared_ptr<const EndedRun>()>& describe);
 
@@ -140,6 +141,7 @@ class Engine {
   std::vector<std::unique_ptr<Lane>> lanes_;
   TaskBoard board_;
   std::atomic<std::size_t> runs_loaded_ = 0;
+  std::atomic<std::size_t> recovering_ = 0;  ///< Runs of which start() does not know the calls yet.
   std::atomic<bool> is_started_ = false;
   bool is_stopped_ = false;
 

@@ -735,6 +735,19 @@ TEST(Slots, ServeTenantsInTurn) {
       << "one tenant's queue does not hold up another's: " << woken;
 }
 
+TEST(Slots, AreGivenToNobodyWhileThePoolIsHeld) {
+  SlotPool pool(2, 3);
+  const TenantId a{Id{1, 0}};
+  pool.hold();
+  int woken = 0;
+  for (int i = 0; i < 3; ++i) pool.wait(a, [&woken] { ++woken; });
+  pool.adopt(a, 1);
+  EXPECT_EQ(pool.acquire(a, 1), 0U);
+  EXPECT_EQ(woken, 0);
+  pool.open();
+  EXPECT_EQ(woken, 1) << "one of the tenant's two is in use";
+}
+
 TEST(Engine, StartsNoMoreCallsThanThereAreSlots) {
   std::size_t under_way = 0;
   std::size_t most = 0;
@@ -761,6 +774,34 @@ TEST(Engine, StartsNoMoreCallsThanThereAreSlots) {
     EXPECT_EQ(world.history(run.id).machine.state().status, RunStatus::kCompleted);
   EXPECT_EQ(under_way, 40U);
   EXPECT_LE(most, 3U);
+}
+
+// A call that was under way at the crash is called again: nobody may get its slot before.
+TEST(Engine, KeepsToItsSlotsAfterACrash) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    EngineWorld* its = nullptr;
+    std::size_t most = 0;
+    EngineWorld world(
+        [&](const Call&) {
+          most = std::max(most, its->runner.under_way() + 1);
+          return succeed(json::Object{{"status", 200}}, Duration(100));
+        },
+        seed, {.steps_in_flight_per_tenant_max = 1, .steps_in_flight_max = 1});
+    its = &world;
+    const json::Value plan = plan_of(
+        R"([{"name":"a","type":"webhook","config":{"url":"https://e.com/"}},
+            {"name":"b","type":"webhook","depends_on":["a"],"config":{"url":"https://e.com/"}}])");
+    std::vector<EngineWorld::Started> runs;
+    for (int i = 0; i < 4; ++i) runs.push_back(world.start(plan));
+    for (int i = 0; i < 5; ++i) {
+      world.scheduler.run_for(Duration(130));
+      world.crash_and_restart();
+    }
+    world.scheduler.run_for(std::chrono::seconds(30));
+    for (const auto& run : runs)
+      EXPECT_EQ(world.history(run.id).machine.state().status, RunStatus::kCompleted);
+    EXPECT_EQ(most, 1U) << "seed " << seed;
+  }
 }
 
 // On a server whose log cannot be believed the engine is not started: its runs are only read.

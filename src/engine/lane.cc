@@ -21,6 +21,8 @@ struct Delays {
 };
 /// Before a run is read back, for which callers may wait.
 constexpr Delays kReload{Duration(200), Duration(10'000)};
+/// A run that could not be read back so often: the engine starts without knowing its calls.
+constexpr int kReadsWaitedFor = 3;
 /// Before its statement is tried again.
 constexpr Delays kStateAgain{Duration(1'000), Duration(60'000)};
 
@@ -64,9 +66,13 @@ void Lane::tell(RunId run, Input input, std::optional<store::IdempotentAnswer> a
 
 void Lane::recover(RunId run, TenantId tenant) {
   strand_.post([this, run, tenant] {
-    if (is_stopped_ || find(run) != nullptr) return;
-    Actor& actor = add(run, tenant);
-    enqueue(actor, {Continue{}, {}, {}});
+    if (is_stopped_) return;
+    Actor* actor = find(run);
+    if (actor != nullptr && actor->machine) return engine_.recovered();
+    const bool is_new = actor == nullptr;
+    if (is_new) actor = &add(run, tenant);
+    actor->is_recovering = true;
+    if (is_new) enqueue(*actor, {Continue{}, {}, {}});
   });
 }
 
@@ -113,6 +119,7 @@ void Lane::remove(RunId run) {
       arm_on_strand(run, actor->tenant, *at);
   }
   state_at(*actor, std::nullopt);
+  recovered(*actor);
   --engine_.runs_loaded_;
   actors_.erase(run);
 }
@@ -176,6 +183,7 @@ void Lane::loaded(RunId run, Result<std::unique_ptr<Actor>> read) {
   const std::size_t held = actor->machine->slots_held();
   if (held > actor->slots) engine_.slots_.adopt(actor->tenant, held - actor->slots);
   actor->slots = std::max(actor->slots, held);
+  recovered(*actor);
   if (const auto failed = std::exchange(actor->failed, nullptr)) {
     const bool is_durable = failed->is_outcome_unknown && actor->row.version == failed->version;
     if (is_durable) return go_on(*actor, *failed);
@@ -194,6 +202,11 @@ void Lane::loaded(RunId run, Result<std::unique_ptr<Actor>> read) {
   process(*actor);
 }
 
+/// The slots that it holds are known, or will not be soon.
+void Lane::recovered(Actor& actor) {
+  if (std::exchange(actor.is_recovering, false)) engine_.recovered();
+}
+
 /// Puts the inputs of a commit that was not written back in front: callers were told, but what came
 /// from outside calls and timers must not be lost.
 void Lane::give_again(Actor& actor, Pending& pending) {
@@ -210,6 +223,7 @@ void Lane::load_failed(Actor& actor, const Error& error) {
   if (error.code != Code::kNotFound && actor.reads_failed == 0)
     log::error("run {}: read back: {}", actor.id.ulid(), error.message);
   ++actor.reads_failed;
+  if (actor.reads_failed >= kReadsWaitedFor) recovered(actor);
   std::deque<Queued> kept;
   for (Queued& queued : actor.queue) {
     // Callers are told; what came from outside calls must not be lost.
@@ -276,9 +290,9 @@ void Lane::process(Actor& actor) {
                                   Outcome{machine.state().status, std::move(reaction.grant)});
     pending->inputs.push_back(std::move(queued));
   }
-  settle_slots(actor);
   if (events.empty() && pending->tasks.empty() && !answer) {
     // Nothing happened: nothing to make durable.
+    settle_slots(actor);
     for (auto& [done, outcome] : pending->answers) {
       if (done) done(std::move(outcome));
     }
@@ -383,6 +397,7 @@ void Lane::committed(RunId run, const Result<void>& done, const std::shared_ptr<
 void Lane::go_on(Actor& actor, Pending& pending) {
   const RunId run = actor.id;
   actor.commits_failed = 0;
+  settle_slots(actor);
   {
     const MutexLock lock(engine_.mutex_);
     engine_.figures_.events += pending.events;
@@ -467,7 +482,8 @@ void Lane::dispatch(Actor& actor, Call call) {
 
 // ---------------------------------------------------------------------------------------- slots
 
-/// Gives back the slots that the turn did not use.
+/// Gives back the slots that the turn did not use. Only when it is durable: a crash before leaves
+/// the calls that held them under way.
 void Lane::settle_slots(Actor& actor) {
   const std::size_t held = actor.machine->slots_held();
   if (actor.slots <= held) return;

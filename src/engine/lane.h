@@ -70,6 +70,7 @@ class Lane {
     std::optional<std::string> own_plan;  ///< To write with the first commit.
     std::deque<Queued> queue;
     bool is_loading = false;
+    bool is_recovering = false;  ///< The engine starts, and waits for it.
     bool is_committing = false;
     /// Of the commit that failed: what becomes of it is known when the run has been read back.
     std::shared_ptr<Pending> failed;
@@ -86,6 +87,7 @@ class Lane {
   void load_later(Actor& actor);
   void loaded(RunId run, Result<std::unique_ptr<Actor>> read);
   void load_failed(Actor& actor, const Error& error);
+  void recovered(Actor& actor);
   static void give_again(Actor& actor, Pending& pending);
   void process(Actor& actor);
   void rest(Actor& actor);

@@ -6,7 +6,7 @@
 namespace avow::engine {
 
 std::size_t SlotPool::free_for(const Tenant& tenant) const {
-  if (is_draining_) return 0;
+  if (is_held_ || is_draining_) return 0;
   const std::size_t own = per_tenant_max_ - std::min(tenant.in_use, per_tenant_max_);
   const std::size_t all = in_all_max_ - std::min(in_use_, in_all_max_);
   return std::min(own, all);
@@ -76,6 +76,21 @@ void SlotPool::wait(TenantId tenant, std::function<void()> wake) {
     take(entry, 1);
   }
   wake();
+}
+
+void SlotPool::hold() {
+  const MutexLock lock(mutex_);
+  is_held_ = true;
+}
+
+void SlotPool::open() {
+  std::vector<std::function<void()>> wakes;
+  {
+    const MutexLock lock(mutex_);
+    is_held_ = false;
+    wakes = next_in_turn(in_all_max_);
+  }
+  for (const auto& wake : wakes) wake();
 }
 
 void SlotPool::drain() {

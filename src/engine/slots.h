@@ -17,7 +17,7 @@ class SlotPool {
   SlotPool(std::size_t per_tenant_max, std::size_t in_all_max)
       : per_tenant_max_(per_tenant_max), in_all_max_(in_all_max) {}
 
-  /// Takes up to `wanted` slots; says how many. None while draining.
+  /// Takes up to `wanted` slots; says how many. None while held or draining.
   std::size_t acquire(TenantId tenant, std::size_t wanted);
   /// Takes `count` slots that are in use whatever the limits say: calls found at recovery.
   void adopt(TenantId tenant, std::size_t count);
@@ -27,6 +27,9 @@ class SlotPool {
   /// longer wants it gives it back. On the thread that gives the slot back: brief.
   void wait(TenantId tenant, std::function<void()> wake);
 
+  /// Nobody gets a slot until open(): what others hold is not known yet.
+  void hold();
+  void open();
   /// From now on nobody gets a slot.
   void drain();
   [[nodiscard]] std::size_t in_use() const;
@@ -48,6 +51,7 @@ class SlotPool {
   std::map<TenantId, Tenant> tenants_ GUARDED_BY(mutex_);
   TenantId last_served_ GUARDED_BY(mutex_);
   std::size_t in_use_ GUARDED_BY(mutex_) = 0;
+  bool is_held_ GUARDED_BY(mutex_) = false;
   bool is_draining_ GUARDED_BY(mutex_) = false;
 };
 
