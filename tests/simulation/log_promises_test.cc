@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules of log_promises.h hold of what a real engine left, and each finds what was changed in
-// it: a rule that cannot fail proves nothing.
+// The promises of log_promises.h hold of what a real engine left, and each finds whatever is
+// changed in it.
 #include "log_promises.h"
 
 #include <gmock/gmock.h>
@@ -26,107 +26,117 @@ class LogPromises : public ::testing::Test {
     for (std::uint64_t tenant : {1, 2, 1})
       runs.push_back(world_.start(plan, {}, TenantId{Id{tenant, 1 << 20}}));
     world_.scheduler.run_for(std::chrono::seconds(5));
-    run_ = told_runs(world_, runs).at(2);
-    log_ = world_.log();
-    head_ = *world_.store.newest_log_head();
+    std::vector<Asked> asked;
+    asked.reserve(runs.size());
+    for (const auto& run : runs) asked.push_back({run.id, {}, 0, {}, false});
+    story_ = read_story(world_, asked);
   }
 
+  RunStory& run() { return story_.runs.at(2); }
+
   EngineWorld world_;
-  ToldRun run_;
-  std::vector<store::LogEntry> log_;
-  store::LogHead head_;
+  Story story_;
+  const AFinishedRunHasOneProof has_one_proof_;
+  const StatementsOnlyGrow only_grow_;
+  const EveryTenantHasOneChain one_chain_;
+  const TheHeadIsTheTree head_is_tree_;
 };
 
 TEST_F(LogPromises, HoldOfWhatTheEngineLeft) {
-  EXPECT_EQ(run_.statements.size(), 2U);
-  EXPECT_EQ(log_.size(), 7U);
-  EXPECT_EQ(a_finished_run_has_one_proof(run_), std::nullopt);
-  EXPECT_EQ(statements_only_grow(run_), std::nullopt);
-  EXPECT_EQ(every_tenant_has_one_chain(log_), std::nullopt);
-  EXPECT_EQ(the_head_is_the_tree(head_, log_), std::nullopt);
+  EXPECT_EQ(run().statements.size(), 2U);
+  EXPECT_EQ(story_.log.size(), 7U);
+  EXPECT_EQ(has_one_proof_.judge(story_), std::nullopt);
+  EXPECT_EQ(only_grow_.judge(story_), std::nullopt);
+  EXPECT_EQ(one_chain_.judge(story_), std::nullopt);
+  EXPECT_EQ(head_is_tree_.judge(story_), std::nullopt);
 }
 
 TEST_F(LogPromises, FindAFinishedRunWithoutItsOneProof) {
-  ToldRun none = run_;
+  RunStory none = run();
   none.statements.pop_back();
-  EXPECT_NE(a_finished_run_has_one_proof(none), std::nullopt);
-  ToldRun twice = run_;
+  EXPECT_NE(has_one_proof_.judge_run(none), std::nullopt);
+  RunStory twice = run();
   twice.statements.push_back(twice.statements.back());
-  EXPECT_NE(a_finished_run_has_one_proof(twice), std::nullopt);
-  ToldRun other_root = run_;
+  EXPECT_NE(has_one_proof_.judge_run(twice), std::nullopt);
+  RunStory other_root = run();
   other_root.statements.back().root->front() ^= 1;
-  EXPECT_NE(a_finished_run_has_one_proof(other_root), std::nullopt);
-  ToldRun other_journal = run_;
-  other_journal.events[1] += ' ';
-  EXPECT_NE(a_finished_run_has_one_proof(other_journal), std::nullopt);
-  ToldRun more_events = run_;
-  more_events.events.push_back("{}");
-  EXPECT_NE(a_finished_run_has_one_proof(more_events), std::nullopt);
-  ToldRun other_status = run_;
+  EXPECT_NE(has_one_proof_.judge_run(other_root), std::nullopt);
+  RunStory other_journal = run();
+  other_journal.bytes[1] += ' ';
+  EXPECT_NE(has_one_proof_.judge_run(other_journal), std::nullopt);
+  RunStory more_events = run();
+  more_events.bytes.push_back("{}");
+  EXPECT_NE(has_one_proof_.judge_run(more_events), std::nullopt);
+  RunStory other_status = run();
   other_status.row.status = RunStatus::kFailed;
-  EXPECT_NE(a_finished_run_has_one_proof(other_status), std::nullopt);
-  ToldRun too_early = run_;
+  EXPECT_NE(has_one_proof_.judge_run(other_status), std::nullopt);
+  RunStory too_early = run();
   too_early.row.status = RunStatus::kRunning;
-  EXPECT_NE(a_finished_run_has_one_proof(too_early), std::nullopt);
+  EXPECT_NE(has_one_proof_.judge_run(too_early), std::nullopt);
 }
 
 TEST_F(LogPromises, FindAStatementThatTakesBackOrRepeats) {
-  ToldRun other_root = run_;
+  RunStory other_root = run();
   other_root.statements.front().root->front() ^= 1;
-  EXPECT_NE(statements_only_grow(other_root), std::nullopt);
-  ToldRun turned = run_;
+  EXPECT_NE(only_grow_.judge_run(other_root), std::nullopt);
+  RunStory turned = run();
   std::ranges::reverse(turned.statements);
-  EXPECT_NE(statements_only_grow(turned), std::nullopt);
-  ToldRun repeated = run_;
+  EXPECT_NE(only_grow_.judge_run(turned), std::nullopt);
+  RunStory repeated = run();
   repeated.statements.insert(repeated.statements.begin(), repeated.statements.front());
-  EXPECT_NE(statements_only_grow(repeated), std::nullopt);
-  ToldRun unopened = run_;
+  EXPECT_NE(only_grow_.judge_run(repeated), std::nullopt);
+  RunStory unopened = run();
   unopened.statements.front().type = StatementType::kRunProgress;
-  EXPECT_NE(statements_only_grow(unopened), std::nullopt);
+  EXPECT_NE(only_grow_.judge_run(unopened), std::nullopt);
 }
 
 TEST_F(LogPromises, FindARunThatIsOldAndUnstated) {
-  const Time second = run_.row.created_at + Duration(1'000);
-  EXPECT_EQ(a_run_of_a_second_is_stated(run_.row, false, second - Duration(1)), std::nullopt);
-  EXPECT_NE(a_run_of_a_second_is_stated(run_.row, false, second), std::nullopt);
-  EXPECT_EQ(a_run_of_a_second_is_stated(run_.row, true, second), std::nullopt);
+  const ARunOfASecondIsStated is_stated;
+  const Time created = run().row.created_at;
+  Rest& rest = story_.rests.emplace_back(
+      Rest{.run = run().row.id, .created_at = created, .at = created + Duration(999)});
+  EXPECT_EQ(is_stated.judge(story_), std::nullopt);
+  rest.at += Duration(1);
+  EXPECT_NE(is_stated.judge(story_), std::nullopt);
+  rest.is_stated = true;
+  EXPECT_EQ(is_stated.judge(story_), std::nullopt);
 }
 
 TEST_F(LogPromises, FindACallThatLeftInDoubt) {
-  const auto run = world_.start(
-      plan_of(R"([{"name":"call","type":"webhook","config":{"url":"https://example.com/"}}])"));
-  world_.scheduler.run_for(Duration(10));
-  world_.crash_and_restart();
-  world_.scheduler.run_for(Duration(10));
-  ASSERT_EQ(world_.events(run.id).back().type, "effect.in_doubt");
-  const auto events = events_in(world_.store.read_run(run.id)->journal);
-  const auto doubt_at = static_cast<std::uint32_t>(events.size());
-  EXPECT_EQ(doubt_is_stated(events, doubt_at), std::nullopt);
-  EXPECT_NE(doubt_is_stated(events, doubt_at - 1), std::nullopt);
-  EXPECT_NE(doubt_is_stated(events, 0), std::nullopt);
+  const DoubtIsStatedBeforeACallLeaves is_stated;
+  Departure& departure = run().departures.emplace_back();
+  EXPECT_EQ(is_stated.judge(story_), std::nullopt);
+  departure.doubt_at = 4;
+  EXPECT_NE(is_stated.judge(story_), std::nullopt);
+  departure.stated = 3;
+  EXPECT_NE(is_stated.judge(story_), std::nullopt);
+  departure.stated = 4;
+  EXPECT_EQ(is_stated.judge(story_), std::nullopt);
 }
 
 TEST_F(LogPromises, FindAStatementThatIsMissingOrMoved) {
-  for (std::size_t i = 0; i + 1 < log_.size(); ++i) {
-    auto missing = log_;
-    missing.erase(missing.begin() + static_cast<std::ptrdiff_t>(i));
+  const auto log = story_.log;
+  for (std::size_t i = 0; i + 1 < log.size(); ++i) {
+    story_.log = log;
+    story_.log.erase(story_.log.begin() + static_cast<std::ptrdiff_t>(i));
     const bool is_last_of_its_tenant = std::ranges::none_of(
-        std::span(log_).subspan(i + 1),
-        [&](const store::LogEntry& entry) { return entry.tenant == log_[i].tenant; });
-    EXPECT_EQ(every_tenant_has_one_chain(missing) == std::nullopt, is_last_of_its_tenant) << i;
-    EXPECT_NE(the_head_is_the_tree(head_, missing), std::nullopt) << i;
+        std::span(log).subspan(i + 1),
+        [&](const store::LogEntry& entry) { return entry.tenant == log[i].tenant; });
+    EXPECT_EQ(one_chain_.judge(story_) == std::nullopt, is_last_of_its_tenant) << i;
+    EXPECT_NE(head_is_tree_.judge(story_), std::nullopt) << i;
   }
-  auto swapped = log_;
-  std::swap(swapped[1].entry, swapped[2].entry);
-  EXPECT_NE(the_head_is_the_tree(head_, swapped), std::nullopt);
-  auto cut = log_;
-  cut.pop_back();
-  EXPECT_NE(the_head_is_the_tree(head_, cut), std::nullopt);
+  story_.log = log;
+  std::swap(story_.log[1].entry, story_.log[2].entry);
+  EXPECT_NE(head_is_tree_.judge(story_), std::nullopt);
+  story_.log = log;
+  story_.log.pop_back();
+  EXPECT_NE(head_is_tree_.judge(story_), std::nullopt);
   // Another text of one statement: its successor names another digest.
-  auto statement = *provenance::decode_statement(log_[1].statement);
+  story_.log = log;
+  auto statement = *provenance::decode_statement(log[1].statement);
   statement.nonce.front() ^= 1;
-  log_[1].statement = provenance::encode(statement);
-  EXPECT_NE(every_tenant_has_one_chain(log_), std::nullopt);
+  story_.log[1].statement = provenance::encode(statement);
+  EXPECT_NE(one_chain_.judge(story_), std::nullopt);
 }
 
 }  // namespace

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must hold of every run that is over, whatever happened to it: judged from its journal and
-// from the calls that left, by rules written apart from the engine's own.
+// What must hold of every run at every moment, whatever happened to it.
 #pragma once
-#include <gtest/gtest.h>
-
+#include <algorithm>
 #include <map>
 #include <set>
 
-#include "testing/engine_world.h"
+#include "promise.h"
 
 namespace avow::engine {
 
@@ -19,173 +17,409 @@ inline bool is_step_end(std::string_view type) {
          type == "step.cancelled";
 }
 
-inline void ends_once(const std::vector<Event>& events) {
-  const auto ends = std::count_if(events.begin(), events.end(),
-                                  [](const Event& event) { return is_run_end(event.type); });
-  EXPECT_EQ(ends, 1);
-  EXPECT_TRUE(is_run_end(events.back().type)) << events.back().type << " came after the end";
-}
-
-inline void seq_and_time_never_go_back(const std::vector<Event>& events) {
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    EXPECT_EQ(events[i].seq, i + 1);
-    if (i > 0) {
-      EXPECT_GE(events[i].time, events[i - 1].time);
+class EndsAtMostOnce : public RunPromise {
+ public:
+  EndsAtMostOnce() : RunPromise("a run ends at most once, and nothing comes after its end") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    for (std::size_t i = 0; i + 1 < run.events.size(); ++i) {
+      if (is_run_end(run.events[i].type))
+        return fmt::format("{} came after {}", run.events[i + 1].type, run.events[i].type);
     }
+    return std::nullopt;
   }
-}
-
-inline void each_step_starts_and_ends_at_most_once(const std::vector<Event>& events) {
-  std::map<std::string, int> starts;
-  std::map<std::string, int> ends;
-  for (const Event& event : events) {
-    if (event.type == "step.started" && event.attempt == 1) ++starts[event.step];
-    if (is_step_end(event.type)) ++ends[event.step];
-    if (event.type == "step.started") {
-      EXPECT_EQ(ends[event.step], 0) << event.step << " started after its end";
-    }
-  }
-  for (const auto& [step, count] : starts) EXPECT_EQ(count, 1) << step;
-  for (const auto& [step, count] : ends) EXPECT_EQ(count, 1) << step;
-}
-
-inline void each_step_starts_after_what_it_depends_on(const std::vector<Event>& events,
-                                                      const Plan& plan) {
-  std::set<std::string> ended;
-  for (const Event& event : events) {
-    if (is_step_end(event.type)) ended.insert(event.step);
-    if (event.type != "step.started" && event.type != "step.skipped") continue;
-    for (const std::size_t dependency : plan.steps[plan.find(event.step)].dependencies) {
-      EXPECT_TRUE(ended.contains(plan.steps[dependency].name))
-          << event.step << " did not wait for " << plan.steps[dependency].name;
-    }
-  }
-}
-
-/// DESIGN.md, section 3, word for word: skipped if all of its dependencies were, or if it stands
-/// only on branches that were not taken.
-inline void skips_what_stands_on_nothing(const RunState& state) {
-  for (std::size_t i = 0; i < state.steps.size(); ++i) {
-    const StepState& step = state.steps[i];
-    const workflow::Step& plan = state.plan().steps[i];
-    if (step.status == StepStatus::kPending) continue;  // the run ended before its turn
-    std::size_t skipped = 0;
-    for (const std::size_t d : plan.dependencies)
-      skipped += state.steps[d].status == StepStatus::kSkipped ? 1 : 0;
-    bool is_taken = plan.gates.empty();
-    for (const workflow::BranchGate& gate : plan.gates) {
-      const StepState& decision = state.steps[gate.decision];
-      is_taken = is_taken ||
-                 (decision.status == StepStatus::kCompleted && decision.decision == gate.label);
-    }
-    const bool must_skip =
-        !is_taken || (!plan.dependencies.empty() && skipped == plan.dependencies.size());
-    if (must_skip) {
-      EXPECT_EQ(step.status, StepStatus::kSkipped) << step.name;
-    } else if (!plan.condition) {
-      EXPECT_NE(step.status, StepStatus::kSkipped) << step.name;
-    }
-  }
-}
-
-inline void a_run_completes_only_over_failures_that_are_allowed(const RunState& state) {
-  if (state.status != RunStatus::kCompleted) return;
-  for (std::size_t i = 0; i < state.steps.size(); ++i) {
-    EXPECT_TRUE(is_terminal(state.steps[i].status)) << state.steps[i].name;
-    if (state.steps[i].status != StepStatus::kFailed) continue;
-    if (state.is_agent_run) {
-      EXPECT_EQ(state.steps[i].type, StepType::kToolCall) << state.steps[i].name;
-    } else {
-      EXPECT_NE(state.plan().steps[i].on_failure, workflow::OnFailure::kAbort)
-          << state.steps[i].name;
-    }
-  }
-}
-
-inline void keeps_to_max_steps(const std::vector<Event>& events, const RunState& state) {
-  const auto starts = std::count_if(events.begin(), events.end(), [](const Event& event) {
-    return event.type == "step.started" && event.attempt == 1;
-  });
-  EXPECT_LE(starts, state.max_steps);
-}
-
-/// No call is attempted more often than its policy says.
-inline void keeps_to_max_attempts(const std::vector<Event>& events, const RunState& state) {
-  std::map<std::string, int> retries;
-  for (const Event& event : events) {
-    if (event.type == "effect.started") retries[event.step] = 0;
-    if (event.type != "step.retrying") continue;
-    const int most =
-        state.is_agent_run ? 3 : state.plan().steps[state.index_of(event.step)].retry.max_attempts;
-    EXPECT_LT(++retries[event.step], most) << event.step;
-  }
-}
-
-/// The calls of one run as they left, with the process that made each.
-struct MadeCall {
-  const Call* call;
-  std::size_t process;
 };
-inline std::vector<MadeCall> calls_of(const testing::EngineWorld& world, RunId run) {
-  std::vector<MadeCall> out;
-  std::size_t process = 0;
-  for (std::size_t i = 0; i < world.runner.made.size(); ++i) {
-    while (process < world.made_before.size() && i >= world.made_before[process]) ++process;
-    if (world.runner.made[i].id.run == run) out.push_back({&world.runner.made[i], process});
-  }
-  return out;
-}
 
-/// DESIGN.md, promise 2: the same request under the same key at every attempt; an attempt is made
-/// again only by another process, and never where on_crash is "fail".
-inline void calls_leave_as_promised(const std::vector<MadeCall>& calls, const RunState& state) {
-  std::map<CallId, json::Value> requests;
-  std::map<std::pair<CallId, std::uint32_t>, std::size_t> last_process;
-  for (const auto& [call, process] : calls) {
-    const auto [at, is_new] = requests.emplace(call->id, call->request);
-    EXPECT_TRUE(is_new || at->second == call->request) << call->id.key() << " changed its request";
-    const auto [before, is_first] =
-        last_process.emplace(std::pair{call->id, call->attempt}, process);
-    if (is_first) continue;
-    EXPECT_LT(before->second, process)
-        << call->id.key() << " attempt " << call->attempt << " left twice from one process";
-    before->second = process;
-    if (state.is_agent_run) continue;
-    EXPECT_EQ(state.plan().steps[state.index_of(call->id.step)].on_crash, workflow::OnCrash::kRetry)
-        << call->id.key() << " was made again and must not be";
+class SeqAndTimeNeverGoBack : public RunPromise {
+ public:
+  SeqAndTimeNeverGoBack() : RunPromise("events are numbered from 1, and time never goes back") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    for (std::size_t i = 0; i < run.events.size(); ++i) {
+      if (run.events[i].seq != i + 1)
+        return fmt::format("seq {} where {} is next", run.events[i].seq, i + 1);
+      if (i > 0 && run.events[i].time < run.events[i - 1].time)
+        return fmt::format("event {} is older than the one before", i + 1);
+    }
+    return std::nullopt;
   }
-}
+};
 
-/// Nothing leaves that the journal does not name.
-inline void no_call_leaves_without_a_trace(const std::vector<MadeCall>& calls,
-                                           const std::vector<Event>& events) {
-  std::set<std::pair<std::string, std::int64_t>> traced;
-  for (const Event& event : events) {
-    if (event.type == "effect.started") traced.emplace(event.step, event.data.int_or("call", 0));
+class EachStepStartsAndEndsAtMostOnce : public RunPromise {
+ public:
+  EachStepStartsAndEndsAtMostOnce()
+      : RunPromise("a step starts and ends at most once, and not after its end") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    std::set<std::string> started;
+    std::set<std::string> ended;
+    for (const Event& event : run.events) {
+      if (event.type == "step.started") {
+        if (ended.contains(event.step)) return event.step + " started after its end";
+        if (event.attempt == 1 && !started.insert(event.step).second)
+          return event.step + " started twice";
+      }
+      if (is_step_end(event.type) && !ended.insert(event.step).second)
+        return event.step + " ended twice";
+    }
+    return std::nullopt;
   }
-  for (const auto& [call, process] : calls)
-    EXPECT_TRUE(traced.contains({call->id.step, call->id.number})) << call->id.key();
-}
+};
 
-/// `events`: those of the run's journal.
-inline void every_promise_holds(testing::EngineWorld& world, RunId run,
-                                const std::vector<Event>& events) {
-  const History history = world.history(run);
-  const RunState& state = history.machine.state();
-  EXPECT_EQ(world.store.get_run(run)->status, state.status) << "the row and the journal differ";
-  ends_once(events);
-  seq_and_time_never_go_back(events);
-  each_step_starts_and_ends_at_most_once(events);
-  if (!state.is_agent_run) {
-    each_step_starts_after_what_it_depends_on(events, state.plan());
-    skips_what_stands_on_nothing(state);
+class StepsWaitForWhatTheyDependOn : public RunPromise {
+ public:
+  StepsWaitForWhatTheyDependOn()
+      : RunPromise("a step starts only when all that it depends on has ended") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    if (run.state.is_agent_run) return std::nullopt;
+    const Plan& plan = run.state.plan();
+    std::set<std::string> ended;
+    for (const Event& event : run.events) {
+      if (is_step_end(event.type)) ended.insert(event.step);
+      if (event.type != "step.started" && event.type != "step.skipped") continue;
+      for (const std::size_t dependency : plan.steps[plan.find(event.step)].dependencies) {
+        const std::string& parent = plan.steps[dependency].name;
+        if (!ended.contains(parent))
+          return fmt::format("{} did not wait for {}", event.step, parent);
+      }
+    }
+    return std::nullopt;
   }
-  a_run_completes_only_over_failures_that_are_allowed(state);
-  keeps_to_max_steps(events, state);
-  keeps_to_max_attempts(events, state);
-  const auto calls = calls_of(world, run);
-  calls_leave_as_promised(calls, state);
-  no_call_leaves_without_a_trace(calls, events);
-}
+};
+
+/// DESIGN.md, section 3, word for word.
+class SkipsWhatStandsOnNothing : public RunPromise {
+ public:
+  SkipsWhatStandsOnNothing()
+      : RunPromise(
+            "a step is skipped if all of its dependencies were, or if it stands only on branches "
+            "that were not taken; without a condition, only then") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    if (run.state.is_agent_run) return std::nullopt;
+    for (std::size_t i = 0; i < run.state.steps.size(); ++i) {
+      const StepState& step = run.state.steps[i];
+      if (!is_terminal(step.status)) continue;  // its turn has not come, or the run ended before
+      const bool is_skipped = step.status == StepStatus::kSkipped;
+      if (must_skip(run.state, i) != is_skipped &&
+          (!is_skipped || !run.state.plan().steps[i].condition)) {
+        return fmt::format("{} is {}", step.name, step_status_name(step.status));
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static bool must_skip(const RunState& state, std::size_t i) {
+    const workflow::Step& plan = state.plan().steps[i];
+    const auto was_skipped = [&state](std::size_t dependency) {
+      return state.steps[dependency].status == StepStatus::kSkipped;
+    };
+    const auto is_taken = [&state](const workflow::BranchGate& gate) {
+      const StepState& decision = state.steps[gate.decision];
+      return decision.status == StepStatus::kCompleted && decision.decision == gate.label;
+    };
+    if (!plan.gates.empty() && std::none_of(plan.gates.begin(), plan.gates.end(), is_taken))
+      return true;
+    return !plan.dependencies.empty() &&
+           std::all_of(plan.dependencies.begin(), plan.dependencies.end(), was_skipped);
+  }
+};
+
+class CompletesOnlyOverAllowedFailures : public RunPromise {
+ public:
+  CompletesOnlyOverAllowedFailures()
+      : RunPromise("a run completes when all has ended, over no failure but an allowed one") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    if (run.state.status != RunStatus::kCompleted) return std::nullopt;
+    for (std::size_t i = 0; i < run.state.steps.size(); ++i) {
+      const StepState& step = run.state.steps[i];
+      if (!is_terminal(step.status)) return step.name + " has not ended";
+      if (step.status != StepStatus::kFailed) continue;
+      const bool is_allowed = run.state.is_agent_run ? step.type == StepType::kToolCall
+                                                     : run.state.plan().steps[i].on_failure !=
+                                                           workflow::OnFailure::kAbort;
+      if (!is_allowed) return step.name + " failed, and must not";
+    }
+    return std::nullopt;
+  }
+};
+
+class KeepsToMaxSteps : public RunPromise {
+ public:
+  KeepsToMaxSteps() : RunPromise("a run starts no more steps than it may") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    const auto starts = std::count_if(run.events.begin(), run.events.end(), [](const Event& event) {
+      return event.type == "step.started" && event.attempt == 1;
+    });
+    if (starts <= run.asked.max_steps) return std::nullopt;
+    return fmt::format("{} steps started, of at most {}", starts, run.asked.max_steps);
+  }
+};
+
+class KeepsToMaxAttempts : public RunPromise {
+ public:
+  KeepsToMaxAttempts() : RunPromise("no call is attempted more often than its policy says") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    std::map<std::string, int> retries;
+    for (const Event& event : run.events) {
+      if (event.type == "effect.started") retries[event.step] = 0;
+      if (event.type == "step.retrying" && ++retries[event.step] >= most(run.state, event.step))
+        return fmt::format("{} was tried again {} times", event.step, retries[event.step]);
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static int most(const RunState& state, const std::string& step) {
+    return state.is_agent_run ? 3 : state.plan().steps[state.index_of(step)].retry.max_attempts;
+  }
+};
+
+/// DESIGN.md, promise 2.
+class AKeyStandsForOneRequest : public RunPromise {
+ public:
+  AKeyStandsForOneRequest() : RunPromise("every attempt under one key is the same request") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    std::map<CallId, const json::Value*> requests;
+    for (const Departure& departure : run.departures) {
+      const Call& call = departure.call;
+      const auto [first, is_new] = requests.emplace(call.id, &call.request);
+      if (!is_new && *first->second != call.request) return call.id.key() + " changed its request";
+    }
+    return std::nullopt;
+  }
+};
+
+class AnAttemptIsRepeatedOnlyAfterACrash : public RunPromise {
+ public:
+  AnAttemptIsRepeatedOnlyAfterACrash()
+      : RunPromise("an attempt leaves again only from another process, and where it may") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    std::map<std::pair<CallId, std::uint32_t>, std::size_t> last_process;
+    for (const Departure& departure : run.departures) {
+      const Call& call = departure.call;
+      const auto [last, is_first] =
+          last_process.emplace(std::pair{call.id, call.attempt}, departure.process);
+      if (is_first) continue;
+      if (last->second >= departure.process)
+        return fmt::format("{} attempt {} left twice from one process", call.id.key(),
+                           call.attempt);
+      last->second = departure.process;
+      if (!may_repeat(run.state, call.id.step)) return call.id.key() + " was made again";
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static bool may_repeat(const RunState& state, const std::string& step) {
+    return state.is_agent_run ||
+           state.plan().steps[state.index_of(step)].on_crash == workflow::OnCrash::kRetry;
+  }
+};
+
+class NoCallLeavesWithoutATrace : public RunPromise {
+ public:
+  NoCallLeavesWithoutATrace() : RunPromise("nothing leaves that the journal does not name") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    std::set<std::pair<std::string, std::int64_t>> traced;
+    for (const Event& event : run.events) {
+      if (event.type == "effect.started") traced.emplace(event.step, event.data.int_or("call", 0));
+    }
+    for (const Departure& departure : run.departures) {
+      const CallId& id = departure.call.id;
+      if (!traced.contains({id.step, id.number})) return id.key() + " left without a trace";
+    }
+    return std::nullopt;
+  }
+};
+
+class AnEffectIsCompletedAtMostOnce : public RunPromise {
+ public:
+  AnEffectIsCompletedAtMostOnce()
+      : RunPromise("an effect key is completed at most once, and only after it was started") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    std::set<std::pair<std::string, std::int64_t>> started;
+    std::set<std::pair<std::string, std::int64_t>> completed;
+    for (const Event& event : run.events) {
+      const std::pair key(event.step, event.data.int_or("call", 0));
+      if (event.type == "effect.started" && !started.insert(key).second)
+        return fmt::format("call {} of {} was started twice", key.second, key.first);
+      if (event.type != "llm.called" && event.type != "tool.called") continue;
+      // A tool that was refused has a number, and never left.
+      if (event.type == "llm.called" && !started.contains(key))
+        return fmt::format("call {} of {} was completed unstarted", key.second, key.first);
+      if (!completed.insert(key).second)
+        return fmt::format("call {} of {} was completed twice", key.second, key.first);
+    }
+    return std::nullopt;
+  }
+};
+
+/// What is on record is what a peer said, and it is what the step then gives.
+class TheRecordedResultIsTheOneUsed : public RunPromise {
+ public:
+  TheRecordedResultIsTheOneUsed()
+      : RunPromise("the recorded result of a key is one that its peer gave, and the one used") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    for (std::size_t i = 0; i < run.state.unit_count(); ++i) {
+      const StepState& step = run.state.unit(i);
+      if (step.status != StepStatus::kCompleted || step.calls.empty()) continue;
+      const json::Value* output = run.contents.find(step.output.ref);
+      if (output == nullptr) return step.name + " has no output on record";
+      for (const CallState& call : step.calls) {
+        const bool is_webhook = call.kind == CallKind::kWebhook;
+        const json::Value* result = is_webhook ? output : run.contents.find(call.result);
+        const std::string key = CallId{run.state.id, step.name, call.number}.key();
+        if (result != nullptr && was_asked(run, key) && !was_given(run, key, *result))
+          return key + " has a result on record that nobody gave";
+        const bool is_its_result = is_webhook || step.type == StepType::kToolCall;
+        if (is_its_result && (result == nullptr || *result != *output))
+          return key + " has another result on record than the step";
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  /// A tool that was refused has a number and no request.
+  static bool was_asked(const RunStory& run, const std::string& key) {
+    return std::any_of(
+        run.departures.begin(), run.departures.end(),
+        [&key](const Departure& departure) { return departure.call.id.key() == key; });
+  }
+  static bool was_given(const RunStory& run, const std::string& key, const json::Value& result) {
+    if (result.find("error") != nullptr) return true;  // a failure, put in words for a model
+    const auto at = run.answers.find(key);
+    return at != run.answers.end() &&
+           std::find(at->second.begin(), at->second.end(), result) != at->second.end();
+  }
+};
+
+class TheRowIsWhatTheJournalSays : public RunPromise {
+ public:
+  TheRowIsWhatTheJournalSays() : RunPromise("the replayed journal is the stored state") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    const RunState& state = run.state;
+    if (run.row.status != state.status) return "the row has another status";
+    if (run.row.tenant != run.asked.tenant) return "the row has another tenant";
+    const auto summary = json::parse(run.row.summary);
+    if (!summary) return "the row has no summary";
+    if (summary->int_or("events", 0) != static_cast<std::int64_t>(run.bytes.size()))
+      return "the row has another number of events";
+    if (!is_terminal(state.status)) return std::nullopt;
+    if (run.row.wake_at || run.row.is_parked) return "a run that is over waits for something";
+    if (summary->string_or("root") != to_hex(view_of(run.root))) return "the row has another root";
+    if (summary->string_or("completed_at") != format_time(*state.completed_at))
+      return "the row ended at another time";
+    const json::Value* error = summary->find("error");
+    if ((error == nullptr ? "" : error->string_or("code")) != state.error_code)
+      return "the row failed for another reason";
+    return std::nullopt;
+  }
+};
+
+class TheEngineHadWhatTheStoreHas : public RunPromise {
+ public:
+  TheEngineHadWhatTheStoreHas()
+      : RunPromise("who watched a run's end saw what the store has of it") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    if (run.had == nullptr) return std::nullopt;
+    const Machine& machine = run.had->history.machine;
+    if (machine.state().status != run.state.status) return "the run ended otherwise";
+    if (machine.tree().root() != run.root) return "the journal was another";
+    const auto& seen = run.had->history.contents.all();
+    const auto& stored = run.contents.all();
+    const auto is_same = [](const Content& a, const Content& b) {
+      return a.ref.seq == b.ref.seq && a.ref.member == b.ref.member && a.value == b.value;
+    };
+    if (!std::equal(seen.begin(), seen.end(), stored.begin(), stored.end(), is_same))
+      return "the contents were others";
+    if (run.had->row.version != run.row.version) return "the row was another";
+    return std::nullopt;
+  }
+};
+
+class NothingAcknowledgedIsLost : public Promise {
+ public:
+  NothingAcknowledgedIsLost() : Promise("nothing acknowledged is lost") {}
+  [[nodiscard]] Fault judge(const Story& story) const override {
+    for (const Asked& asked : story.asked) {
+      const bool is_missing =
+          std::find(story.missing.begin(), story.missing.end(), asked.run) != story.missing.end();
+      if (asked.is_acknowledged && is_missing) return asked.run.ulid() + " is lost";
+    }
+    std::map<RunId, const RunStory*> runs;
+    for (const RunStory& run : story.runs) runs.emplace(run.row.id, &run);
+    for (const Acknowledged& one : story.acknowledged) {
+      const auto at = runs.find(one.run);
+      if (at == runs.end() || !holds(*at->second, one))
+        return fmt::format("version {} of {} is lost", one.version, one.run.ulid());
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static bool holds(const RunStory& run, const Acknowledged& one) {
+    if (run.row.version < one.version) return false;
+    if (one.journal.count == 0) return true;
+    const auto events = events_in({one.journal});
+    const std::size_t first = one.journal.first_seq - 1;
+    return first + events.size() <= run.bytes.size() &&
+           std::equal(events.begin(), events.end(),
+                      run.bytes.begin() + static_cast<std::ptrdiff_t>(first));
+  }
+};
+
+/// What a crash left in doubt was under way before, and is called again.
+class KeepsToItsSlots : public Promise {
+ public:
+  KeepsToItsSlots()
+      : Promise("never are more calls under way than may be, of a tenant or in all") {}
+  [[nodiscard]] Fault judge(const Story& story) const override {
+    for (const RunStory& run : story.runs) {
+      for (const Departure& departure : run.departures) {
+        if (departure.is_after_doubt) continue;
+        if (departure.under_way > story.limits.steps_in_flight_max)
+          return fmt::format("{} left as one of {} calls", departure.call.id.key(),
+                             departure.under_way);
+        if (departure.under_way_of_tenant > story.limits.steps_in_flight_per_tenant_max)
+          return fmt::format("{} left as one of {} calls of its tenant", departure.call.id.key(),
+                             departure.under_way_of_tenant);
+      }
+    }
+    return std::nullopt;
+  }
+};
+
+/// A minute more than its time: a store that failed again and again is asked again after as long.
+class EveryRunEndsInTime : public Promise {
+ public:
+  EveryRunEndsInTime() : Promise("when faults stop, every run ends in bounded time") {}
+  [[nodiscard]] Fault judge(const Story& story) const override {
+    if (!story.calm_since) return std::nullopt;
+    for (const RunStory& run : story.runs) {
+      if (!is_run_end(run.events.back().type))
+        return fmt::format("{} did not end; its last event is {}", run.row.id.ulid(),
+                           run.events.back().type);
+      if (run.events.back().time > std::max(run.asked.deadline, *story.calm_since) + kMore)
+        return fmt::format("{} ended at {}", run.row.id.ulid(),
+                           format_time(run.events.back().time));
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static constexpr Duration kMore = std::chrono::seconds(61);
+};
+
+class NothingIsLeftOver : public Promise {
+ public:
+  NothingIsLeftOver() : Promise("nothing is left in memory of runs that ended") {}
+  [[nodiscard]] Fault judge(const Story& story) const override {
+    if (!story.calm_since) return std::nullopt;
+    if (story.left.tasks > 0) return "a task outlived its run";
+    if (story.left.calls_in_flight > 0) return "a slot leaked";
+    if (story.left.runs_waiting_for_slots > 0) return "a wait leaked";
+    if (story.left.runs_loaded > 0) return "an ended run stayed in memory";
+    return std::nullopt;
+  }
+};
 
 }  // namespace avow::engine

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// A checker that cannot fail proves nothing. For each promise a bug is planted, in what surrounds
+// the engine where it can be, else in what is told of it; the promise must find it within as many
+// seeds as `make test` runs.
+#include <gtest/gtest.h>
+
+#include "base/log.h"
+#include "simulation.h"
+
+namespace avow::engine {
+namespace {
+
+using testing::CommitFault;
+using testing::EngineWorld;
+
+constexpr std::uint64_t kSeeds = 2'000;
+
+/// The first seed that finds it; 0: none does.
+template <class P>
+std::uint64_t found_by(const Bug& bug) {
+  log::start(log::Level::kOff);
+  const P promise;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    for (const Broken& broken : Simulation(seed, bug).live()) {
+      if (broken.promise == promise.sentence()) return seed;
+    }
+  }
+  return 0;
+}
+
+/// Every promise that a test here has shown to fail.
+std::set<std::string_view>& shown() {
+  static std::set<std::string_view> sentences;
+  return sentences;
+}
+
+template <class P>
+void expect_found(const Bug& bug) {
+  EXPECT_NE(found_by<P>(bug), 0U);
+  shown().insert(P().sentence());
+}
+
+/// A bug in what is told of runs. `change` says whether there was something to change: one a story.
+Bug in_a_run(std::function<bool(RunStory&)> change) {
+  return {.in_the_world = {},
+          .in_the_story =
+              [change = std::move(change)](Story& story) {
+                for (RunStory& run : story.runs) {
+                  if (change(run)) return;
+                }
+              },
+          .more_slots = 0,
+          .more_steps = 0};
+}
+
+/// The place of the first event for which `is` holds; of all, if of none.
+template <class Is>
+std::size_t find_event(const RunStory& run, Is is) {
+  return static_cast<std::size_t>(std::find_if(run.events.begin(), run.events.end(), is) -
+                                  run.events.begin());
+}
+
+/// Tells the first event of that type twice.
+Bug doubled(std::string_view type) {
+  return in_a_run([type](RunStory& run) {
+    const std::size_t i =
+        find_event(run, [type](const Event& event) { return event.type == type; });
+    if (i == run.events.size()) return false;
+    Event again = run.events[i];
+    run.events.insert(run.events.begin() + static_cast<std::ptrdiff_t>(i), std::move(again));
+    return true;
+  });
+}
+
+void two_ends() { expect_found<EndsAtMostOnce>(doubled("run.completed")); }
+
+void time_that_goes_back() {
+  expect_found<SeqAndTimeNeverGoBack>(in_a_run([](RunStory& run) {
+    run.events.back().time = run.events.front().time - Duration(1);
+    return run.events.size() > 1;
+  }));
+}
+
+void an_event_that_is_left_out() {
+  expect_found<SeqAndTimeNeverGoBack>(in_a_run([](RunStory& run) {
+    run.events.erase(run.events.begin());
+    return true;
+  }));
+}
+
+void a_step_that_ends_twice() {
+  expect_found<EachStepStartsAndEndsAtMostOnce>(doubled("step.completed"));
+}
+
+void a_step_that_does_not_wait() {
+  expect_found<StepsWaitForWhatTheyDependOn>(in_a_run([](RunStory& run) {
+    if (run.state.is_agent_run) return false;
+    const Plan& plan = run.state.plan();
+    const std::size_t i = find_event(run, [&plan](const Event& event) {
+      return event.type == "step.started" &&
+             !plan.steps[plan.find(event.step)].dependencies.empty();
+    });
+    if (i == run.events.size()) return false;
+    std::rotate(run.events.begin() + 1, run.events.begin() + static_cast<std::ptrdiff_t>(i),
+                run.events.begin() + static_cast<std::ptrdiff_t>(i + 1));
+    return true;
+  }));
+}
+
+void a_step_that_is_skipped_for_nothing() {
+  expect_found<SkipsWhatStandsOnNothing>(in_a_run([](RunStory& run) {
+    for (StepState& step : run.state.steps) {
+      if (step.status == StepStatus::kCompleted) step.status = StepStatus::kSkipped;
+    }
+    return true;
+  }));
+}
+
+void a_run_that_completes_over_a_failure() {
+  expect_found<CompletesOnlyOverAllowedFailures>(in_a_run([](RunStory& run) {
+    for (StepState& step : run.state.steps) step.status = StepStatus::kFailed;
+    return run.state.status == RunStatus::kCompleted;
+  }));
+}
+
+void too_many_steps() {
+  Bug bug;
+  bug.more_steps = 1;
+  expect_found<KeepsToMaxSteps>(bug);
+}
+
+void too_many_attempts() {
+  expect_found<KeepsToMaxAttempts>(in_a_run([](RunStory& run) {
+    const std::size_t i =
+        find_event(run, [](const Event& event) { return event.type == "step.retrying"; });
+    if (i == run.events.size()) return false;
+    const Event retry = run.events[i];
+    run.events.insert(run.events.begin() + static_cast<std::ptrdiff_t>(i), 4, retry);
+    return true;
+  }));
+}
+
+void a_slot_too_many() {
+  Bug bug;
+  bug.more_slots = 1;
+  expect_found<KeepsToItsSlots>(bug);
+}
+
+void a_request_that_changes() {
+  expect_found<AKeyStandsForOneRequest>(in_a_run([](RunStory& run) {
+    std::set<CallId> seen;
+    for (Departure& departure : run.departures) {
+      if (seen.insert(departure.call.id).second) continue;
+      departure.call.request.set("more", true);
+      return true;
+    }
+    return false;
+  }));
+}
+
+void a_call_that_leaves_twice() {
+  expect_found<AnAttemptIsRepeatedOnlyAfterACrash>(in_a_run([](RunStory& run) {
+    if (run.departures.empty()) return false;
+    run.departures.push_back(run.departures.back());
+    return true;
+  }));
+}
+
+void a_call_that_is_repeated_where_it_must_not() {
+  expect_found<AnAttemptIsRepeatedOnlyAfterACrash>(in_a_run([](RunStory& run) {
+    for (const Departure& departure : run.departures) {
+      const std::string& step = departure.call.id.step;
+      if (run.state.is_agent_run ||
+          run.state.plan().steps[run.state.index_of(step)].on_crash != workflow::OnCrash::kFail)
+        continue;
+      Departure again = departure;
+      ++again.process;
+      run.departures.push_back(std::move(again));
+      return true;
+    }
+    return false;
+  }));
+}
+
+void a_call_that_leaves_before_its_commit() {
+  expect_found<NoCallLeavesWithoutATrace>(in_a_run([](RunStory& run) {
+    std::erase_if(run.events, [](const Event& event) { return event.type == "effect.started"; });
+    return !run.departures.empty();
+  }));
+}
+
+void an_answer_that_is_recorded_twice() {
+  expect_found<AnEffectIsCompletedAtMostOnce>(doubled("llm.called"));
+  expect_found<AnEffectIsCompletedAtMostOnce>(doubled("tool.called"));
+}
+
+void a_result_that_nobody_gave() {
+  expect_found<TheRecordedResultIsTheOneUsed>(in_a_run([](RunStory& run) {
+    for (auto& [key, values] : run.answers) {
+      for (json::Value& value : values) value.set("number", -1);
+    }
+    return !run.answers.empty();
+  }));
+}
+
+void a_store_that_forgets_a_commit() {
+  Bug bug;
+  bug.in_the_world = [](EngineWorld& world) {
+    world.faults.script = [&world](const store::Commit&) {
+      return world.scheduler.chance().below(50) == 0 ? CommitFault::kForgotten : CommitFault::kNone;
+    };
+  };
+  expect_found<NothingAcknowledgedIsLost>(bug);
+}
+
+void a_run_that_is_lost() {
+  Bug bug;
+  bug.in_the_story = [](Story& story) {
+    story.acknowledged.clear();
+    story.missing.push_back(story.asked.front().run);
+  };
+  expect_found<NothingAcknowledgedIsLost>(bug);
+}
+
+void a_row_that_stays_behind() {
+  expect_found<TheRowIsWhatTheJournalSays>(in_a_run([](RunStory& run) {
+    run.bytes.emplace_back();
+    return true;
+  }));
+  expect_found<TheRowIsWhatTheJournalSays>(in_a_run([](RunStory& run) {
+    run.row.status = RunStatus::kRunning;
+    return is_terminal(run.state.status);
+  }));
+}
+
+void an_engine_that_had_another_run() {
+  expect_found<TheEngineHadWhatTheStoreHas>(in_a_run([](RunStory& run) {
+    run.contents.add(Content{});
+    return run.had != nullptr;
+  }));
+}
+
+void a_recovery_that_forgets_runs() {
+  Bug bug;
+  bug.in_the_world = [](EngineWorld& world) { world.faults.hides_open_runs = true; };
+  expect_found<EveryRunEndsInTime>(bug);
+}
+
+void a_slot_that_leaks() {
+  Bug bug;
+  bug.in_the_story = [](Story& story) { ++story.left.calls_in_flight; };
+  expect_found<NothingIsLeftOver>(bug);
+}
+
+void an_end_without_a_proof() {
+  expect_found<AFinishedRunHasOneProof>(in_a_run([](RunStory& run) {
+    if (!is_terminal(run.row.status)) return false;
+    run.statements.pop_back();
+    return true;
+  }));
+}
+
+void a_statement_that_is_made_twice() {
+  expect_found<StatementsOnlyGrow>(in_a_run([](RunStory& run) {
+    if (run.statements.empty()) return false;
+    run.statements.push_back(run.statements.back());
+    return true;
+  }));
+}
+
+void a_root_that_is_not_the_journals() {
+  expect_found<StatementsOnlyGrow>(in_a_run([](RunStory& run) {
+    if (run.statements.empty()) return false;
+    run.bytes.front() += ' ';
+    return true;
+  }));
+}
+
+void an_old_run_that_the_log_does_not_know() {
+  Bug bug;
+  bug.in_the_story = [](Story& story) {
+    for (Rest& rest : story.rests) rest.is_stated = false;
+  };
+  expect_found<ARunOfASecondIsStated>(bug);
+}
+
+void a_doubt_that_is_not_stated() {
+  expect_found<DoubtIsStatedBeforeACallLeaves>(in_a_run([](RunStory& run) {
+    for (Departure& departure : run.departures) departure.stated = 0;
+    return false;
+  }));
+}
+
+void a_statement_that_is_left_out() {
+  Bug bug;
+  bug.in_the_story = [](Story& story) {
+    if (story.log.size() > 1) story.log.erase(story.log.begin() + 1);
+  };
+  expect_found<EveryTenantHasOneChain>(bug);
+  expect_found<TheHeadIsTheTree>(bug);
+}
+
+TEST(PlantedBugs, AreFoundForEveryPromise) {
+  for (const auto& [name, plant] :
+       {std::pair{"two ends", two_ends},
+        std::pair{"time that goes back", time_that_goes_back},
+        std::pair{"an event that is left out", an_event_that_is_left_out},
+        std::pair{"a step that ends twice", a_step_that_ends_twice},
+        std::pair{"a step that does not wait", a_step_that_does_not_wait},
+        std::pair{"a step that is skipped for nothing", a_step_that_is_skipped_for_nothing},
+        std::pair{"a run that completes over a failure", a_run_that_completes_over_a_failure},
+        std::pair{"too many steps", too_many_steps},
+        std::pair{"too many attempts", too_many_attempts},
+        std::pair{"a slot too many", a_slot_too_many},
+        std::pair{"a request that changes", a_request_that_changes},
+        std::pair{"a call that leaves twice", a_call_that_leaves_twice},
+        std::pair{"a call that is repeated where it must not",
+                  a_call_that_is_repeated_where_it_must_not},
+        std::pair{"a call that leaves before its commit", a_call_that_leaves_before_its_commit},
+        std::pair{"an answer that is recorded twice", an_answer_that_is_recorded_twice},
+        std::pair{"a result that nobody gave", a_result_that_nobody_gave},
+        std::pair{"a store that forgets a commit", a_store_that_forgets_a_commit},
+        std::pair{"a run that is lost", a_run_that_is_lost},
+        std::pair{"a row that stays behind", a_row_that_stays_behind},
+        std::pair{"an engine that had another run", an_engine_that_had_another_run},
+        std::pair{"a recovery that forgets runs", a_recovery_that_forgets_runs},
+        std::pair{"a slot that leaks", a_slot_that_leaks},
+        std::pair{"an end without a proof", an_end_without_a_proof},
+        std::pair{"a statement that is made twice", a_statement_that_is_made_twice},
+        std::pair{"a root that is not the journals", a_root_that_is_not_the_journals},
+        std::pair{"an old run that the log does not know", an_old_run_that_the_log_does_not_know},
+        std::pair{"a doubt that is not stated", a_doubt_that_is_not_stated},
+        std::pair{"a statement that is left out", a_statement_that_is_left_out}}) {
+    SCOPED_TRACE(name);
+    plant();
+  }
+  for (const auto& promise : specification()) {
+    EXPECT_TRUE(shown().contains(promise->sentence()))
+        << "no bug is planted that breaks \"" << promise->sentence() << "\"";
+  }
+}
+
+}  // namespace
+}  // namespace avow::engine
