@@ -24,14 +24,18 @@ struct Options {
 };
 
 void declare(CLI::App& app, Options& options) {
-  const std::map<std::string, StepKind> kinds{
-      {"pure", StepKind::kPure}, {"webhook", StepKind::kWebhook}, {"tool", StepKind::kTool}};
+  const std::map<std::string, StepKind> kinds{{"pure", StepKind::kPure},
+                                              {"webhook", StepKind::kWebhook},
+                                              {"tool", StepKind::kTool},
+                                              {"fan-out", StepKind::kFanOut},
+                                              {"agent", StepKind::kAgent}};
   app.add_option("avow", options.load.avow, "The program to measure")
       ->required()
       ->check(CLI::ExistingFile);
   app.add_option("--kind", options.kinds, "What the steps are [pure,webhook,tool]")
       ->delimiter(',')
-      ->transform(CLI::CheckedTransformer(kinds).description("pure, webhook, tool"));
+      ->transform(
+          CLI::CheckedTransformer(kinds).description("pure, webhook, tool, fan-out, agent"));
   app.add_option("--steps", options.steps, "Steps of a workflow [1,3,5]")
       ->delimiter(',')
       ->check(CLI::Range(1, 100));

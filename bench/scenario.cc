@@ -17,6 +17,7 @@ namespace {
 using Seconds = std::chrono::duration<double>;
 
 constexpr std::string_view kToolName = "bench";
+constexpr std::string_view kModelName = "bench";
 constexpr double kMegabyte = 1024.0 * 1024.0;
 
 json::Value step_of(StepKind kind, std::size_t i, const std::string& stub_url) {
@@ -39,6 +40,9 @@ json::Value step_of(StepKind kind, std::size_t i, const std::string& stub_url) {
       config.set("tool", kToolName);
       config.set("arguments", i == 0 ? "${{ input }}" : fmt::format("${{{{ {} }}}}", before));
       break;
+    case StepKind::kFanOut:
+    case StepKind::kAgent:
+      break;  // no chain
   }
   json::Array depends_on;
   if (i > 0) depends_on.emplace_back(fmt::format("s{}", i));
@@ -48,34 +52,88 @@ json::Value step_of(StepKind kind, std::size_t i, const std::string& stub_url) {
                       {"config", std::move(config)}};
 }
 
+/// What a run is started with.
+std::string input_of(const Scenario& scenario) {
+  json::Value input = json::Object{{"q", "hello"}, {"n", 1}};
+  if (scenario.kind == StepKind::kFanOut) {
+    json::Array items;
+    for (std::size_t i = 0; i < scenario.steps; ++i)
+      items.emplace_back(static_cast<std::int64_t>(i));
+    input = json::Object{{"items", std::move(items)}};
+  }
+  return json::write(json::Object{{"input", std::move(input)}});
+}
+
+/// One step with `count` items, all of them under way at once, and one that joins what they gave.
+json::Array fan_out(std::size_t count, const std::string& stub_url) {
+  const json::Value each = json::Object{
+      {"name", "each"},
+      {"type", "webhook"},
+      {"depends_on", json::Array()},
+      {"for_each", "input.items"},
+      {"max_parallel", static_cast<std::int64_t>(count)},
+      {"config", json::Object{{"url", stub_url}, {"body", json::Object{{"item", "${{ item }}"}}}}}};
+  const json::Value join =
+      json::Object{{"name", "join"},
+                   {"type", "transform"},
+                   {"depends_on", json::Array{"each"}},
+                   {"config", json::Object{{"output", "${{ size(steps.each.result) }}"}}}};
+  return {each, join};
+}
+
 /// What is asked of the server to prepare a measurement.
 class Setup {
  public:
   Setup(ClosedLoop& loop, const std::string& api_key) : loop_(loop), api_key_(api_key) {}
 
-  /// The id of the published workflow.
-  Result<std::string> make_workflow(const Scenario& scenario, const std::string& stub_url) {
-    ASSIGN_OR_RETURN(
-        const json::Value agent,
-        ask("/v1/agents", json::Object{{"agent_type", "worker"}, {"display_name", "bench"}}));
-    if (scenario.kind == StepKind::kTool) {
+  /// The request that is one run.
+  Result<std::string> make_request(const Scenario& scenario, const std::string& stub_url) {
+    json::Value agent = json::Object{{"agent_type", "worker"}, {"display_name", "bench"}};
+    if (scenario.kind == StepKind::kTool || scenario.kind == StepKind::kAgent) {
       const json::Value http = json::Object{{"method", "POST"}, {"url", stub_url}};
       RETURN_IF_ERROR(ask("/v1/tools", json::Object{{"name", kToolName}, {"http", http}}));
     }
+    if (scenario.kind == StepKind::kAgent) {
+      agent.set("model", kModelName);
+      agent.set("tools", json::Array{kToolName});
+    }
+    ASSIGN_OR_RETURN(const json::Value made, ask("/v1/agents", agent));
+    const std::string agent_id = made.string_or("id");
+    if (scenario.kind == StepKind::kAgent) {
+      const json::Value body = json::Object{
+          {"agent_id", agent_id},
+          {"max_steps", static_cast<std::int64_t>(2 * scenario.steps + 1)},
+          {"input", json::Object{{"prompt", fmt::format("calls={}", scenario.steps)}}}};
+      return post({.path = "/v1/orchestrations/execute",
+                   .api_key = api_key_,
+                   .prefer = "wait=20",
+                   .body = json::write(body)});
+    }
+    ASSIGN_OR_RETURN(const std::string workflow, make_workflow(scenario, stub_url, agent_id));
+    return post({.path = fmt::format("/v1/workflows/{}/execute", workflow),
+                 .api_key = api_key_,
+                 .prefer = "wait=20",
+                 .body = input_of(scenario)});
+  }
+
+ private:
+  /// The id of the published workflow.
+  Result<std::string> make_workflow(const Scenario& scenario, const std::string& stub_url,
+                                    const std::string& agent_id) {
     json::Array steps;
-    for (std::size_t i = 0; i < scenario.steps; ++i) {
+    if (scenario.kind == StepKind::kFanOut) steps = fan_out(scenario.steps, stub_url);
+    for (std::size_t i = 0; scenario.kind != StepKind::kFanOut && i < scenario.steps; ++i) {
       steps.push_back(step_of(scenario.kind, i, stub_url));
     }
-    ASSIGN_OR_RETURN(const json::Value workflow,
-                     ask("/v1/workflows", json::Object{{"name", "bench"},
-                                                       {"agent_id", agent.string_or("id")},
-                                                       {"steps", std::move(steps)}}));
+    ASSIGN_OR_RETURN(
+        const json::Value workflow,
+        ask("/v1/workflows",
+            json::Object{{"name", "bench"}, {"agent_id", agent_id}, {"steps", std::move(steps)}}));
     const std::string id = workflow.string_or("id");
     RETURN_IF_ERROR(ask(fmt::format("/v1/workflows/{}/publish", id), json::Object()));
     return id;
   }
 
- private:
   Result<json::Value> ask(const std::string& path, const json::Value& body) {
     const std::string text = json::write(body);
     const auto answer =
@@ -195,6 +253,10 @@ std::string_view kind_name(StepKind kind) {
       return "pure";
     case StepKind::kWebhook:
       return "webhook";
+    case StepKind::kFanOut:
+      return "fan-out";
+    case StepKind::kAgent:
+      return "agent";
     case StepKind::kTool:
       break;
   }
@@ -204,18 +266,14 @@ std::string_view kind_name(StepKind kind) {
 Result<Figures> measure(const Scenario& scenario, const LoadOptions& options) {
   ASSIGN_OR_RETURN(const auto folder, Folder::create(options.directory));
   ASSIGN_OR_RETURN(const auto stub, Stub::start());
+  const std::string stub_url = fmt::format("http://127.0.0.1:{}", stub->port());
   ASSIGN_OR_RETURN(const auto server,
-                   ServerProcess::start(options.avow, options.serve, folder->path()));
+                   ServerProcess::start(options.avow, options.serve, folder->path(), stub_url));
   fmt::print(stderr, "{} {} steps, {} clients: server is process {}\n", kind_name(scenario.kind),
              scenario.steps, scenario.clients, server->pid());
   ASSIGN_OR_RETURN(ClosedLoop loop, ClosedLoop::connect(server->port(), scenario.clients));
-  const std::string stub_url = fmt::format("http://127.0.0.1:{}/s", stub->port());
-  ASSIGN_OR_RETURN(const std::string workflow,
-                   Setup(loop, server->api_key()).make_workflow(scenario, stub_url));
-  const std::string request = post({.path = fmt::format("/v1/workflows/{}/execute", workflow),
-                                    .api_key = server->api_key(),
-                                    .prefer = "wait=20",
-                                    .body = R"({"input":{"q":"hello","n":1}})"});
+  ASSIGN_OR_RETURN(const std::string request,
+                   Setup(loop, server->api_key()).make_request(scenario, stub_url + "/s"));
   const auto once = [&](Seconds duration) {
     return measure_once(loop, request, *server, folder->path(), options.with_receipts, duration);
   };

@@ -15,13 +15,16 @@ namespace avow::bench {
 enum class StepKind {
   kPure,     ///< transform: nothing leaves the server, a run is one commit.
   kWebhook,  ///< webhook: an HTTP call a step, to a stub of ours.
-  kTool      ///< tool_call: the same through a registered HTTP tool.
+  kTool,     ///< tool_call: the same through a registered HTTP tool.
+  kFanOut,   ///< One webhook for each of `steps` items of a list, at once, and a step that joins
+             ///< them.
+  kAgent     ///< An agent by itself: its model asks for a tool `steps` times, one after the other.
 };
 std::string_view kind_name(StepKind kind);
 
 struct Scenario {
   StepKind kind = StepKind::kPure;
-  std::size_t steps = 1;
+  std::size_t steps = 1;  ///< Of kFanOut items, of kAgent tool calls.
   std::size_t clients = 1;
 };
 

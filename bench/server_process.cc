@@ -134,10 +134,13 @@ Folder::~Folder() {
 
 Result<std::unique_ptr<ServerProcess>> ServerProcess::start(const std::filesystem::path& avow,
                                                             const std::filesystem::path& serve,
-                                                            const std::filesystem::path& folder) {
+                                                            const std::filesystem::path& folder,
+                                                            const std::string& models) {
   ASSIGN_OR_RETURN(std::string api_key, init(avow, folder));
   const std::string config = folder / "avow.yaml";
-  std::ofstream(config) << "outbound:\n  allow: [\"127.0.0.0/8\"]\n";
+  std::ofstream(config) << "outbound:\n  allow: [\"127.0.0.0/8\"]\n"
+                        << "models:\n  bench:\n    provider: openai\n    base_url: " << models
+                        << "\n";
   const std::string data = folder / "data";
   ASSIGN_OR_RETURN(const Child child, spawn({serve.empty() ? avow : serve, "serve", "--data-dir",
                                              data, "--listen", "127.0.0.1:0", "--config", config},

@@ -39,11 +39,12 @@ struct Usage {
 class ServerProcess {
  public:
   /// Runs `avow init` and `avow serve` (of the program `serve`, unless that is empty) with a data
-  /// directory in `folder`, calls to 127.0.0.0/8 allowed. It ends with this process, whatever
-  /// happens. Errors: kUnavailable
+  /// directory in `folder`, calls to 127.0.0.0/8 allowed, a model "bench" at `models`. It ends with
+  /// this process, whatever happens. Errors: kUnavailable
   static Result<std::unique_ptr<ServerProcess>> start(const std::filesystem::path& avow,
                                                       const std::filesystem::path& serve,
-                                                      const std::filesystem::path& folder);
+                                                      const std::filesystem::path& folder,
+                                                      const std::string& models);
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
   /// SIGTERM and, if it is still there after 15 s, SIGKILL; waits for its end.

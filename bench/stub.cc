@@ -10,9 +10,12 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <string>
 #include <unordered_map>
+
+#include <fmt/format.h>
 
 #include "bench/http_message.h"
 
@@ -22,6 +25,32 @@ namespace {
 constexpr std::string_view kAnswer =
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n"
     "{\"q\":\"hello\",\"n\":1}";
+
+/// What a model says to a conversation that began with "calls=<n>": that it wants a tool, n times.
+std::string model_answer(std::string_view conversation) {
+  std::size_t asked = 0;
+  const std::size_t wanted = conversation.find("calls=");
+  if (wanted != std::string_view::npos) {
+    const char* const end = conversation.data() + conversation.size();
+    std::from_chars(conversation.data() + wanted + 6, end, asked);
+  }
+  constexpr std::string_view kOfTool = "\"tool_call_id\"";
+  std::size_t answered = 0;
+  for (std::size_t at = conversation.find(kOfTool); at != std::string_view::npos;
+       at = conversation.find(kOfTool, at + 1)) {
+    ++answered;
+  }
+  const std::string_view message =
+      answered < asked
+          ? R"({"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"bench","arguments":"{}"}}]})"
+          : R"({"role":"assistant","content":"done"})";
+  const std::string body = fmt::format(
+      R"({{"choices":[{{"message":{},"finish_reason":"{}"}}],"usage":{{"prompt_tokens":1,"completion_tokens":1}}}})",
+      message, answered < asked ? "tool_calls" : "stop");
+  return fmt::format(
+      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+      body.size(), body);
+}
 
 void watch(int epoll, int file) {
   epoll_event event{};
@@ -37,8 +66,10 @@ bool serve(int socket, std::string& received) {
   if (got <= 0) return false;
   received.append(buffer.data(), static_cast<std::size_t>(got));
   while (const auto request = first_message(received)) {
+    const bool is_model = received.starts_with("POST /chat/completions");
+    const std::string answer = is_model ? model_answer(request->body) : std::string(kAnswer);
     received.erase(0, request->bytes);
-    if (::send(socket, kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL) < 0) return false;
+    if (::send(socket, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) return false;
   }
   return true;
 }

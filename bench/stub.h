@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench/stub.h: the other side of webhooks and HTTP tools: answers every request at once with the
-// same small JSON object.
+// same small JSON object; and a model that asks for the tool "bench" as often as its prompt says.
 #pragma once
 #include <cstdint>
 #include <memory>

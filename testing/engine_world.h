@@ -41,6 +41,10 @@ class ScriptedRunner : public engine::EffectRunner {
         json::Object{{"kind", engine::call_kind_name(spec.kind)}, {"spec", spec.value}});
   }
 
+  [[nodiscard]] engine::WorstCase worst_case(const json::Value& request) const override {
+    return worst ? worst(request) : engine::WorstCase();
+  }
+
   void start(engine::Call call, std::function<void(engine::CallOutcome)> done) override {
     if (!crash_points_.passes(CrashPoint::kBeforeCall)) return;
     made.push_back(call);
@@ -80,6 +84,7 @@ class ScriptedRunner : public engine::EffectRunner {
         [tenant](const auto& one) { return !tenant || one.second.tenant == *tenant; }));
   }
 
+  std::function<engine::WorstCase(const json::Value&)> worst;  ///< Empty: calls cost nothing.
   std::vector<engine::Call> made;
   std::vector<engine::CallId> cancelled;
 

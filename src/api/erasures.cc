@@ -155,6 +155,7 @@ json::Value bare_step(const json::Value& step) {
     config.set("rules", json::Array{any});  // none is no rule list
   }
   out.set("config", std::move(config));
+  if (const json::Value* undo = step.find("compensate")) out.set("compensate", bare_step(*undo));
   return out;
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/orchestration_view.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include "engine/run_statement.h"
 #include "json/parse.h"
 #include "json/write.h"
@@ -50,6 +53,15 @@ json::Value inline_or_reference(const json::Value& value, RunId run, const engin
                       {"bytes", static_cast<std::int64_t>(*bytes)}};
 }
 
+json::Value items_of(const engine::ItemsState& items) {
+  const auto failed = std::count_if(items.outcomes.begin(), items.outcomes.end(),
+                                    [](const engine::ItemOutcome& one) { return one.is_failed; });
+  return json::Object{{"count", static_cast<std::int64_t>(items.count)},
+                      {"completed", static_cast<std::int64_t>(items.over) - failed},
+                      {"failed", static_cast<std::int64_t>(failed)},
+                      {"running", static_cast<std::int64_t>(items.open)}};
+}
+
 /// One rendering of a run, with values above `inline_max` by reference.
 class Rendering {
  public:
@@ -72,7 +84,9 @@ class Rendering {
   }
   /// Of the run, then of its steps in the order of the plan.
   json::Array receipts() const;
-  json::Value step(std::size_t i) const;
+  /// The units that are shown as steps, in order: the plan's, then what undid them, where it began.
+  std::vector<std::size_t> shown() const;
+  json::Value step(std::size_t number, std::size_t i) const;
   StepStatus status_of(const StepState& step) const;
   /// What the step worked on, out of its config, which stands at `ref`.
   json::Value input_of(const StepState& step, const engine::ContentRef& ref) const;
@@ -125,14 +139,41 @@ json::Value Rendering::waiting_for() const {
   return waiting == nullptr ? json::Value() : *waiting;
 }
 
-json::Value Rendering::step(std::size_t i) const {
-  const StepState& step = state_.steps[i];
-  const workflow::Step* planned = state_.is_agent_run ? nullptr : &state_.plan().steps[i];
+std::vector<std::size_t> Rendering::shown() const {
+  std::vector<std::size_t> out(state_.steps.size());
+  std::iota(out.begin(), out.end(), std::size_t{0});
+  for (std::size_t n = 0; n < state_.compensations.size(); ++n) {
+    if (state_.compensations[n].status != StepStatus::kPending)
+      out.push_back(state_.steps.size() + n);
+  }
+  std::stable_sort(out.begin() + static_cast<std::ptrdiff_t>(state_.steps.size()), out.end(),
+                   [this](std::size_t a, std::size_t b) {
+                     return state_.unit(a).started_at < state_.unit(b).started_at;
+                   });
+  return out;
+}
+
+/// The steps of a run of which one is undone by the compensation `n`.
+const workflow::Step& undone_by(const workflow::Plan& plan, std::size_t n) {
+  const auto found = std::find_if(plan.steps.begin(), plan.steps.end(),
+                                  [n](const workflow::Step& one) { return one.compensation == n; });
+  CHECK(found != plan.steps.end());
+  return *found;
+}
+
+json::Value Rendering::step(std::size_t number, std::size_t i) const {
+  const StepState& step = state_.unit(i);
+  const workflow::Plan& plan = state_.plan();
+  const bool is_undoing = state_.is_compensation(i);
+  const workflow::Step* planned = state_.is_agent_run ? nullptr
+                                  : is_undoing        ? &plan.compensations[i - state_.steps.size()]
+                                                      : &plan.steps[i];
   json::Object out;
   out.set("step_id", state_.id.ulid() + "/" + step.name);
-  out.set("step_number", static_cast<std::int64_t>(i + 1));
+  out.set("step_number", static_cast<std::int64_t>(number));
   out.set("name", step.name);
   out.set("type", workflow::step_type_name(step.type));
+  if (is_undoing) out.set("compensates", undone_by(plan, i - state_.steps.size()).name);
   const std::string_view own_action =
       step.type == engine::StepType::kAgent ? "run" : workflow::step_type_name(step.type);
   const bool has_action = planned != nullptr && !planned->action.empty();
@@ -148,6 +189,10 @@ json::Value Rendering::step(std::size_t i) const {
     out.set("input", input_of(step, step.input.ref));
   } else if (planned != nullptr && !too_long(planned->config.source(), inline_max_)) {
     out.set("config", planned->config.source());
+  }
+  if (step.items) {
+    out.set("input", json::Object{{"items", value(step.items->list.ref)}});
+    out.set("items", items_of(*step.items));
   }
   out.set("result", as_object(value(step.output.ref)));
   if (step.status == StepStatus::kFailed) {
@@ -174,7 +219,8 @@ json::Array Rendering::receipts() const {
   json::Array out;
   if (stated_ == 0) return out;
   out.emplace_back(state_.id.uuid());
-  for (const StepState& step : state_.steps) {
+  for (const std::size_t i : shown()) {
+    const StepState& step = state_.unit(i);
     if (!has_receipt(step)) continue;
     out.emplace_back(provenance::receipt_id(state_.id.value, step.ended_seq).uuid());
   }
@@ -204,11 +250,10 @@ json::Value Rendering::run() const {
   out.set("waiting_for", waiting_for());
   json::Array steps;
   json::Object results;
-  for (std::size_t i = 0; i < state_.steps.size(); ++i) {
-    steps.push_back(step(i));
-    if (state_.steps[i].status == StepStatus::kCompleted) {
-      results.set(state_.steps[i].name, value(state_.steps[i].output.ref));
-    }
+  for (const std::size_t i : shown()) {
+    steps.push_back(step(steps.size() + 1, i));
+    const StepState& one = state_.unit(i);
+    if (one.status == StepStatus::kCompleted) results.set(one.name, value(one.output.ref));
   }
   out.set("steps", std::move(steps));
   out.set("results", std::move(results));

@@ -286,8 +286,11 @@ Reply cancel_orchestration(Call& call) {
         [services, caller, run, trace_id, respond, conflict](const Result<engine::Outcome>& done) {
           const auto answer = [services, caller, run, trace_id, respond, conflict, done] {
             if (!done) return respond(render(problem_of(done.error()), trace_id));
-            if (done->status != store::RunStatus::kCancelled)
+            // One whose steps are undone first is still running.
+            if (done->status == store::RunStatus::kCompleted ||
+                done->status == store::RunStatus::kFailed) {
               return respond(render(conflict(done->status), trace_id));
+            }
             const auto shown = show_run(*services, caller, 200, run);
             respond(shown ? *shown : render(problem_of(shown.error()), trace_id));
           };

@@ -251,7 +251,10 @@ Reply list_receipts(Call& call) {
   if (!statement) return problem_of(statement.error());
   json::Array items;
   items.emplace_back(listed(*id, "run", statement->status, entry->index));
-  for (const engine::StepState& step : run->machine.state().steps) {
+  const engine::RunState& state = run->machine.state();
+  const std::size_t count = state.steps.size() + state.compensations.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const engine::StepState& step = state.unit(i);
     if (step.ended_seq == 0 || step.ended_seq > statement->events) continue;
     json::Object item = listed(provenance::receipt_id(*id, step.ended_seq), "step",
                                engine::step_status_name(step.status), entry->index);

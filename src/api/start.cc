@@ -2,6 +2,7 @@
 #include "api/start.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "json/pointer.h"
@@ -52,27 +53,12 @@ class Preparation {
   /// one. Of a stored workflow its author chose them; of inline steps the caller does.
   std::optional<Problem> check_steps(const workflow::Plan& plan, const json::Value& definition) {
     for (const workflow::Step& step : plan.steps) {
-      const auto pointer_of = [&] {
-        return json::join("/steps", place_of(step.name, definition)) + "/agent_id";
-      };
-      if (step.agent) {
-        if (request_.has_agents && !contains(request_.agents, *step.agent)) {
-          return problem_at(
-              422, pointer_of(),
-              fmt::format("step \"{}\" names an agent that agents does not list", step.name));
-        }
-        if (request_.steps && !call_.caller.may_act_as(*step.agent)) {
-          return problem_at(403, pointer_of(), "this key may not let that agent work");
-        }
-        const auto agent = call_.services.agents.get(call_.caller.tenant, *step.agent);
-        if (!agent) return not_found(pointer_of(), agent.error());
-        add(*agent);
-      } else if (step.type == workflow::StepType::kAgent && !agent_) {
-        return problem_at(422, pointer_of(),
-                          fmt::format("step \"{}\" needs an agent: name agent_id in the request, "
-                                      "the workflow or the step",
-                                      step.name));
-      }
+      const auto pointer = [&] { return json::join("/steps", place_of(step.name, definition)); };
+      if (auto refusal = check_step(step, [&] { return pointer() + "/agent_id"; })) return refusal;
+      if (!step.compensation) continue;
+      auto refusal = check_step(plan.compensations[*step.compensation],
+                                [&] { return pointer() + "/compensate/agent_id"; });
+      if (refusal) return refusal;
     }
     return std::nullopt;
   }
@@ -143,6 +129,29 @@ class Preparation {
   }
 
  private:
+  std::optional<Problem> check_step(const workflow::Step& step,
+                                    const std::function<std::string()>& pointer_of) {
+    if (step.agent) {
+      if (request_.has_agents && !contains(request_.agents, *step.agent)) {
+        return problem_at(
+            422, pointer_of(),
+            fmt::format("step \"{}\" names an agent that agents does not list", step.name));
+      }
+      if (request_.steps && !call_.caller.may_act_as(*step.agent)) {
+        return problem_at(403, pointer_of(), "this key may not let that agent work");
+      }
+      const auto agent = call_.services.agents.get(call_.caller.tenant, *step.agent);
+      if (!agent) return not_found(pointer_of(), agent.error());
+      add(*agent);
+    } else if (step.type == workflow::StepType::kAgent && !agent_) {
+      return problem_at(422, pointer_of(),
+                        fmt::format("step \"{}\" needs an agent: name agent_id in the request, "
+                                    "the workflow or the step",
+                                    step.name));
+    }
+    return std::nullopt;
+  }
+
   static bool contains(const std::vector<AgentId>& agents, AgentId agent) {
     return std::find(agents.begin(), agents.end(), agent) != agents.end();
   }
@@ -161,6 +170,7 @@ class Preparation {
   }
 
   static void collect_tools(const json::Value& step, std::set<std::string>& names) {
+    if (const json::Value* undo = step.find("compensate")) collect_tools(*undo, names);
     const json::Value* config = step.find("config");
     if (config == nullptr) return;
     const std::string tool = config->string_or("tool");

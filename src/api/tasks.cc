@@ -15,14 +15,17 @@ namespace {
 constexpr std::int64_t kWaitSecondsMax = 30;
 constexpr std::int64_t kTasksMax = 100;
 
-/// A task's id as workers see it: "<run ULID>.<step>.<attempt>", where no part can hold a dot.
+/// A task's id as workers see it: "<run ULID>.<step>.<attempt>", of an item of for_each "<run
+/// ULID>.<step>.i<item>.<attempt>"; no part can hold a dot.
 struct TaskRef {
   RunId run;
   engine::TaskName name;
 };
 
 std::string task_id(const engine::TaskGrant& grant) {
-  return fmt::format("{}.{}.{}", grant.run.ulid(), grant.step, grant.attempt);
+  std::string unit = grant.step;
+  std::replace(unit.begin(), unit.end(), '/', '.');
+  return fmt::format("{}.{}.{}", grant.run.ulid(), unit, grant.attempt);
 }
 
 Result<TaskRef> parse_task_id(std::string_view text) {
@@ -40,21 +43,24 @@ Result<TaskRef> parse_task_id(std::string_view text) {
   if (!run || error != std::errc() || end != attempt.data() + attempt.size()) return bad();
   ref.run = RunId{*run};
   ref.name.step = text.substr(first + 1, last - first - 1);
+  std::replace(ref.name.step.begin(), ref.name.step.end(), '.', '/');
   return ref;
 }
 
 json::Value render_task(const engine::TakenTask& task) {
   const engine::TaskGrant& grant = task.grant;
-  return json::Object{{"task_id", task_id(grant)},
-                      {"run_id", run_name(grant.run)},
-                      {"step", grant.step},
-                      {"attempt", static_cast<std::int64_t>(grant.attempt)},
-                      {"action", grant.action},
-                      {"parameters", grant.parameters},
-                      {"input", grant.input},
-                      {"idempotency_key", engine::CallId{grant.run, grant.step, 1}.key()},
-                      {"lease_token", task.lease_token},
-                      {"lease_expires_at", format_time(grant.lease_expires_at)}};
+  json::Value out = json::Object{{"task_id", task_id(grant)},
+                                 {"run_id", run_name(grant.run)},
+                                 {"step", grant.step.substr(0, grant.step.find('/'))}};
+  if (grant.item) out.set("item", static_cast<std::int64_t>(*grant.item));
+  out.set("attempt", static_cast<std::int64_t>(grant.attempt));
+  out.set("action", grant.action);
+  out.set("parameters", grant.parameters);
+  out.set("input", grant.input);
+  out.set("idempotency_key", engine::CallId{grant.run, grant.step, 1}.key());
+  out.set("lease_token", task.lease_token);
+  out.set("lease_expires_at", format_time(grant.lease_expires_at));
+  return out;
 }
 
 std::int64_t integer(auth::Fields& fields, std::string_view name, std::int64_t min,

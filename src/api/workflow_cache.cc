@@ -29,7 +29,13 @@ Result<void> compile(StoredWorkflow& workflow) {
   if (steps == nullptr || !steps->is_array()) {
     return failure(Code::kCorruption, "the definition has no steps");
   }
+  std::vector<const json::Value*> all;
   for (const json::Value& step : steps->as_array()) {
+    all.push_back(&step);
+    if (const json::Value* undo = step.find("compensate")) all.push_back(undo);
+  }
+  for (const json::Value* one : all) {
+    const json::Value& step = *one;
     workflow.needs_snapshot = workflow.needs_snapshot || needs_snapshot(step);
     if (step.find("agent_id") == nullptr) continue;
     ASSIGN_OR_RETURN(const Id agent, parse_id(step.string_or("agent_id")));

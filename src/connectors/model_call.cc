@@ -6,6 +6,7 @@
 #include "connectors/anthropic.h"
 #include "connectors/echo.h"
 #include "connectors/openai.h"
+#include "json/write.h"
 #include "net/percent.h"
 #include "workflow/segments.h"
 
@@ -105,6 +106,20 @@ engine::CallOutcome read_model(const json::Value& request, const ModelConfig& mo
 engine::CallOutcome run_echo(const json::Value& request, const ModelConfig& model) {
   const json::Value* const body = request.find("body");
   return outcome_of(echo_answer(body == nullptr ? json::Value() : *body), model);
+}
+
+engine::WorstCase worst_case(const json::Value& request, const ModelConfig& model) {
+  const json::Value* const body = request.find("body");
+  const json::Value none = json::Object();
+  const json::Value& asked = body == nullptr ? none : *body;
+  const bool is_openai = model.provider == Provider::kOpenAi;
+  engine::Usage most;
+  most.input_tokens = static_cast<std::int64_t>(json::write(asked).size());
+  // The echo says what it heard, and no more.
+  most.output_tokens = model.provider == Provider::kEcho
+                           ? most.input_tokens
+                           : asked.int_or(is_openai ? model.max_tokens_member : "max_tokens", 0);
+  return {most.input_tokens + most.output_tokens, cost_of(most, model)};
 }
 
 engine::Cost cost_of(const engine::Usage& usage, const ModelConfig& model) {

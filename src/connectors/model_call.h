@@ -24,6 +24,10 @@ engine::CallOutcome read_model(const json::Value& request, const ModelConfig& mo
 /// The answer of the echo provider to its recorded request.
 engine::CallOutcome run_echo(const json::Value& request, const ModelConfig& model);
 
+/// The most that the call with this recorded request may come to. No tokenizer makes more tokens of
+/// a text than it has bytes, so the body's bytes are what it can read.
+engine::WorstCase worst_case(const json::Value& request, const ModelConfig& model);
+
 /// Cents per million tokens are millionths of a cent per token: exact but for a price with
 /// decimals.
 engine::Cost cost_of(const engine::Usage& usage, const ModelConfig& model);

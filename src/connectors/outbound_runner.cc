@@ -88,6 +88,11 @@ bool OutboundRunner::has_secret(TenantId tenant, std::string_view name) const {
   return secrets_.has(tenant, name);
 }
 
+engine::WorstCase OutboundRunner::worst_case(const json::Value& request) const {
+  const ModelConfig* const model = find_model(request.string_or("model"));
+  return model == nullptr ? engine::WorstCase() : connectors::worst_case(request, *model);
+}
+
 Result<json::Value> OutboundRunner::render(TenantId tenant, const engine::CallSpec& spec) const {
   switch (spec.kind) {
     case engine::CallKind::kTool:

@@ -33,6 +33,7 @@ class OutboundRunner : public engine::EffectRunner {
 
   [[nodiscard]] Result<json::Value> render(TenantId tenant,
                                            const engine::CallSpec& spec) const override;
+  [[nodiscard]] engine::WorstCase worst_case(const json::Value& request) const override;
   void start(engine::Call call, std::function<void(engine::CallOutcome)> done) override;
   void cancel(const engine::CallId& id) override;
   /// Cancels every call and returns when all have said so. Later calls end with CANCELLED. Once.

@@ -24,16 +24,54 @@ void Reactor::start_call(std::size_t i, const CallSpec& spec, json::Value facts)
     fail_step(i, error_code_of(request.error(), spec.kind), request.error().message);
     return;
   }
+  const auto reserved = reserve(i, spec.kind, *request);
+  if (!reserved) return;
   const StepState& step = unit(i);
   Event event = begin("effect.started", i);
   event.attempt = step.attempt;
-  event.data = std::move(facts);
+  for (auto& [fact, value] : facts.mutable_object()) event.data.set(fact, std::move(value));
   event.data.set("call",
                  step.calls.empty() ? 1 : static_cast<std::int64_t>(step.calls.back().number) + 1);
   event.data.set("kind", call_kind_name(spec.kind));
+  if (reserved->tokens > 0) {
+    event.data.set("reserved_tokens", reserved->tokens);
+    event.data.set("reserved_cents",
+                   json::Value::number(static_cast<double>(reserved->cost) / 1e6));
+  }
   commit(event, "request", std::move(*request));
   emit(std::move(event));
   call_again(i);
+}
+
+/// Takes the most that a call may come to out of what the run's budget leaves; where it leaves
+/// less, the run fails and there is nothing. What undoes steps counts in no limit.
+std::optional<WorstCase> Reactor::reserve(std::size_t i, CallKind kind,
+                                          const json::Value& request) {
+  const workflow::Budget& budget = plan().budget;
+  if (!budget.is_limited() || kind != CallKind::kModel || state_.is_compensation(i))
+    return WorstCase{};
+  const WorstCase worst = turn_.runner.worst_case(request);
+  WorstCase sum{state_.usage.input_tokens + state_.usage.output_tokens + worst.tokens,
+                state_.cost + worst.cost};
+  for (std::size_t u = 0; u < state_.unit_count(); ++u) {
+    const StepState& other = unit(u);
+    if (is_terminal(other.status) || other.calls.empty()) continue;
+    if (other.calls.back().result.seq != 0) continue;
+    sum.tokens += other.calls.back().reserved.tokens;
+    sum.cost += other.calls.back().reserved.cost;
+  }
+  const double cents = static_cast<double>(sum.cost) / 1e6;
+  std::string why;
+  if (budget.tokens_max && sum.tokens > *budget.tokens_max) {
+    why = fmt::format("{} tokens of at most {}", sum.tokens, *budget.tokens_max);
+  } else if (budget.cost_cents_max && cents > *budget.cost_cents_max) {
+    why = fmt::format("{} cents of at most {}", cents, *budget.cost_cents_max);
+  } else {
+    return worst;
+  }
+  fail_run("BUDGET_EXCEEDED", "with this call the run could come to " + why,
+           unit(unit(i).planned).name);
+  return std::nullopt;
 }
 
 /// Has the last call of the step made (once more), as it was committed to.
@@ -45,7 +83,7 @@ void Reactor::call_again(std::size_t i) {
                                  .tenant = state_.tenant,
                                  .attempt = step.attempt,
                                  .request = value_of(call.request),
-                                 .deadline = step.deadline.value_or(state_.deadline),
+                                 .deadline = step.deadline.value_or(time_limit(i)),
                                  .traceparent = state_.traceparent});
 }
 

@@ -151,6 +151,9 @@ json::Value Reactor::chat_opening(std::size_t i) const {
 json::Value Reactor::chat(std::size_t i, const std::string& model) const {
   json::Value chat = chat_opening(i);
   chat.set("model", model);
+  // What may be of any length has no worst case.
+  if (plan().budget.is_limited() && chat.find("max_tokens") == nullptr)
+    chat.set("max_tokens", kBudgetedTokens);
   json::Array messages = chat.find("messages")->as_array();
   json::Value response;
   const json::Value* schema = chat.find("response_schema");
@@ -270,7 +273,7 @@ bool Reactor::call_inner_tool(std::size_t i, const json::Value& asked, std::size
         json::Object{{"code", "TOOL_ARGUMENTS_INVALID"}, {"message", request.error().message}};
   }
   Event event = begin("tool.called", i);
-  event.data = std::move(facts);
+  for (auto& [fact, value] : facts.mutable_object()) event.data.set(fact, std::move(value));
   event.data.set("call", static_cast<std::int64_t>(unit(i).calls.back().number) + 1);
   event.data.set("refused", refusal.string_or("code"));
   commit(event, "output", json::Object{{"error", refusal}});

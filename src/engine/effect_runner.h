@@ -64,6 +64,12 @@ struct Usage {
   std::int64_t output_tokens = 0;
 };
 
+/// The most that a call may come to.
+struct WorstCase {
+  std::int64_t tokens = 0;  ///< Read and written.
+  Cost cost = 0;
+};
+
 /// What a call gave.
 /// kModel    value {"text", "json"? (with a response_schema), "tool_calls"?: [{"id","name",
 ///           "arguments": object}], "finish_reason": stop|length|tool_calls|content_filter}
@@ -100,6 +106,11 @@ class EffectRunner {
   ///         kNotFound          an unknown model or secret
   ///         kPermissionDenied  a secret that may not go there
   [[nodiscard]] virtual Result<json::Value> render(TenantId tenant, const CallSpec& spec) const = 0;
+
+  /// The most that the kModel call with this (rendered) request may come to, for the run's budget:
+  /// every byte of it a token, and as many back as it allows. Pure. Where no call costs anything:
+  /// nothing.
+  [[nodiscard]] virtual WorstCase worst_case(const json::Value& /*request*/) const { return {}; }
 
   /// Makes the call that `call.request` describes, filling in its secrets, until call.deadline.
   virtual void start(Call call, std::function<void(CallOutcome)> done) = 0;

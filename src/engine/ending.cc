@@ -19,19 +19,19 @@ void Reactor::complete_step(std::size_t i, json::Value result) {
     return;
   }
   if (contents_bytes_ + approximate_bytes(result) > kContentsBytesMax) {
+    if (is_ending()) return fail_step(i, "CONTENTS_LIMIT", "the run has no room for the result");
     fail_run("CONTENTS_LIMIT",
              fmt::format("the contents of a run may have {} bytes", kContentsBytesMax),
-             unit(i).name);
+             unit(unit(i).planned).name);
     return;
   }
-  if (!state_.is_agent_run && planned(i).output_schema) {
-    const auto faults = planned(i).output_schema->validate(result);
-    if (!faults || !faults->empty()) {
-      const std::string why =
-          faults ? fmt::format("at \"{}\": {}", faults->front().pointer, faults->front().message)
-                 : faults.error().message;
+  // Of a step with items each item's result was held against the schema, not the list.
+  const bool is_list = unit(i).items.has_value();
+  if (!state_.is_agent_run && !is_list && planned(i).output_schema) {
+    const std::string fault = output_fault(planned(i), result);
+    if (!fault.empty()) {
       fail_or_retry(i, CallError{.code = "OUTPUT_INVALID",
-                                 .message = "the result does not fit output_schema " + why,
+                                 .message = fault,
                                  .retry_class = {},
                                  .retry_after = {},
                                  .detail = {}});
@@ -39,6 +39,11 @@ void Reactor::complete_step(std::size_t i, json::Value result) {
     }
   }
   withdraw_task(unit(i));
+  if (const auto item = unit(i).item) {
+    std::vector<EndedItem> ended;
+    ended.push_back({*item, std::move(result), std::nullopt});
+    return end_items(unit(i).planned, std::move(ended));
+  }
   Event event = begin("step.completed", i);
   event.attempt = unit(i).attempt;
   event.agent = unit(i).agent;
@@ -46,8 +51,22 @@ void Reactor::complete_step(std::size_t i, json::Value result) {
   emit(std::move(event));
 }
 
+std::string Reactor::output_fault(const workflow::Step& step, const json::Value& result) {
+  const auto faults = step.output_schema->validate(result);
+  if (faults && faults->empty()) return {};
+  const std::string why =
+      faults ? fmt::format("at \"{}\": {}", faults->front().pointer, faults->front().message)
+             : faults.error().message;
+  return "the result does not fit output_schema " + why;
+}
+
 void Reactor::fail_step(std::size_t i, std::string_view code, std::string message) {
   withdraw_task(unit(i));
+  if (const auto item = unit(i).item) {
+    std::vector<EndedItem> ended;
+    ended.push_back({*item, json::Value(), ItemFailure{std::string(code), std::move(message)}});
+    return end_items(unit(i).planned, std::move(ended));
+  }
   Event event = begin("step.failed", i);
   event.attempt = unit(i).attempt;
   event.agent = unit(i).agent;
@@ -88,7 +107,7 @@ void Reactor::fail_or_retry(std::size_t i, const CallError& error) {
   Duration delay(static_cast<std::int64_t>(ceiling * share));
   if (error.retry_after) delay = std::max(delay, *error.retry_after);
   const Time retry_at = turn_.now + delay;
-  if (!is_listed || step.call_failures + 1 >= policy.max_attempts || retry_at >= state_.deadline) {
+  if (!is_listed || step.call_failures + 1 >= policy.max_attempts || retry_at >= time_limit(i)) {
     if (error.code != "CANCELLED" && try_fallback_model(i)) return;
     fail_step(i, error.code, error.message);
     return;
@@ -111,15 +130,20 @@ void Reactor::skip_step(std::size_t i, std::string_view reason) {
 /// After everything that could start has started: is the run over?
 void Reactor::settle() {
   if (is_over()) return;
-  if (state_.is_cancel_requested) {
+  if (is_ending()) {
     cancel_open_steps();
-    emit(begin("run.cancelled"));
-  } else if (state_.ending) {
-    const Ending ending = *state_.ending;
-    const json::Value message = value_of(ending.message);
-    fail_run(ending.code, message.is_string() ? message.as_string() : std::string(), ending.step);
+    if (compensate()) return;
+    if (state_.is_cancel_requested) {
+      emit(begin("run.cancelled"));
+    } else {
+      const Ending ending = *state_.ending;
+      const json::Value message = value_of(ending.message);
+      end_failed(ending.code, message.is_string() ? message.as_string() : std::string(),
+                 ending.step);
+    }
   } else if (state_.unfinished_steps == 0 && !state_.is_agent_run) {
     complete_run();
+    if (is_ending()) settle();  // its output could not be made
   }
 }
 
@@ -162,8 +186,19 @@ void Reactor::complete_run() {
   emit(std::move(event));
 }
 
+/// Nothing more starts. Where steps are to be undone the run goes on until that is done.
 void Reactor::fail_run(std::string_view code, std::string message, std::string_view step) {
+  if (is_ending()) return;
   cancel_open_steps();
+  if (next_compensation() == state_.unit_count()) return end_failed(code, std::move(message), step);
+  Event event = begin("run.compensating");
+  event.data.set("code", code);
+  if (!step.empty()) event.data.set("step", step);
+  commit(event, "message", std::move(message));
+  emit(std::move(event));
+}
+
+void Reactor::end_failed(std::string_view code, std::string message, std::string_view step) {
   Event event = begin("run.failed");
   event.data.set("code", code);
   if (!step.empty()) event.data.set("step", step);
@@ -171,16 +206,60 @@ void Reactor::fail_run(std::string_view code, std::string message, std::string_v
   emit(std::move(event));
 }
 
+/// What undoes steps is not among them: it is what the end waits for.
 void Reactor::cancel_open_steps() {
   for (std::size_t i = 0; i < state_.unit_count(); ++i) {
     const StepState& step = unit(i);
     if (step.status != StepStatus::kRunning && step.status != StepStatus::kWaiting) continue;
+    if (state_.is_compensation(i)) continue;
+    if (step.items) stop_items(i);
+    if (step.item) continue;  // it ends with its step
     if (step.is_in_flight)
       reaction_.cancels.push_back({state_.id, step.name, step.calls.back().number});
     withdraw_task(step);
     Event event = begin("step.cancelled", i);
     event.attempt = step.attempt;
     emit(std::move(event));
+  }
+}
+
+// --------------------------------------------------------------------------------------- undoing
+
+/// What undoes the step that completed last of those that are not undone yet; none: unit_count().
+std::size_t Reactor::next_compensation() const {
+  std::size_t next = state_.unit_count();
+  std::uint32_t newest = 0;
+  for (std::size_t i = 0; i < state_.steps.size(); ++i) {
+    const StepState& step = state_.steps[i];
+    if (step.status != StepStatus::kCompleted || step.ended_seq <= newest) continue;
+    if (state_.is_agent_run || !planned(i).compensation) continue;
+    const std::size_t undo = state_.steps.size() + *planned(i).compensation;
+    if (unit(undo).status != StepStatus::kPending) continue;
+    next = undo;
+    newest = step.ended_seq;
+  }
+  return next;
+}
+
+/// One after the other, in the reverse order of completion; one that fails does not stop the rest.
+/// False if nothing is left to undo.
+bool Reactor::compensate() {
+  while (true) {
+    const auto is_at_work = [](const StepState& step) {
+      return step.status == StepStatus::kRunning || step.status == StepStatus::kWaiting;
+    };
+    if (std::any_of(state_.compensations.begin(), state_.compensations.end(), is_at_work))
+      return true;
+    const std::size_t next = next_compensation();
+    if (next == state_.unit_count()) return false;
+    if (needs_slot(next)) {
+      if (slots_ == 0) {
+        reaction_.wants_slots = true;
+        return true;
+      }
+      --slots_;
+    }
+    start_step(next);
   }
 }
 

@@ -31,6 +31,8 @@ const json::Value* RunEnvironment::find(std::string_view root, std::span<const s
   used = 0;
   if (root == "input") return contents_.find(state_.input.ref);
   if (root == "parameters") return contents_.find(state_.parameters.ref);
+  if (root == "item") return item_;
+  if (root == "index") return item_ == nullptr ? nullptr : &index_;
   if (root == "run") {
     return keep(json::Object{{"id", "maip-orch:" + state_.id.ulid()},
                              {"started_at", format_time(state_.started_at)}});

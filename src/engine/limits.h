@@ -24,6 +24,9 @@ inline constexpr Duration kTaskLease{60'000};
 inline constexpr Duration kCallTimeoutDefault{
     60'000};  ///< Of one attempt where the step sets none.
 inline constexpr std::size_t kInputsQueuedMax = 1'024;  ///< Of one run.
+inline constexpr std::size_t kItemsMax = 10'000;        ///< ITEMS_LIMIT, of one for_each.
+inline constexpr std::size_t kItemsPerEventMax = 256;   ///< Of one items.completed.
+inline constexpr std::int64_t kBudgetedTokens = 4'096;  ///< max_tokens of a call that sets none.
 inline constexpr Duration kOpenAfter{1'000};            ///< A run as old as this has a statement.
 /// Its next one comes with as many newer events, or when it is as old as this and there are any.
 inline constexpr std::uint32_t kProgressEvents = 256;

@@ -25,16 +25,24 @@ void sort_unique(std::vector<std::size_t>& items) {
   items.erase(std::unique(items.begin(), items.end()), items.end());
 }
 
+PlanIndex::Uses uses_of(const workflow::Step& step, const Plan& plan) {
+  PlanIndex::Uses uses;
+  note(step.config, plan, uses);
+  for (const workflow::DecisionCase& one : step.cases) {
+    for (const cel::Reference& reference : one.when.references()) note(reference, plan, uses);
+  }
+  if (step.for_each) {
+    for (const cel::Reference& reference : step.for_each->references()) note(reference, plan, uses);
+  }
+  sort_unique(uses.steps);
+  return uses;
+}
+
 }  // namespace
 
 PlanIndex::PlanIndex(std::shared_ptr<const Plan> compiled) : plan(std::move(compiled)) {
-  for (const workflow::Step& step : plan->steps) {
-    Uses& uses = step_uses.emplace_back();
-    note(step.config, *plan, uses);
-    for (const workflow::DecisionCase& one : step.cases) {
-      for (const cel::Reference& reference : one.when.references()) note(reference, *plan, uses);
-    }
-    sort_unique(uses.steps);
+  for (const auto* steps : {&plan->steps, &plan->compensations}) {
+    for (const workflow::Step& step : *steps) step_uses.push_back(uses_of(step, *plan));
   }
   if (plan->output) note(*plan->output, *plan, output_uses);
   sort_unique(output_uses.steps);
@@ -66,7 +74,8 @@ std::vector<Call> Machine::calls_in_flight(const Contents& contents) const {
                          .tenant = state_.tenant,
                          .attempt = step.attempt,
                          .request = request == nullptr ? json::Value() : *request,
-                         .deadline = step.deadline.value_or(state_.deadline),
+                         .deadline = step.deadline.value_or(
+                             state_.is_compensation(i) ? Time::max() : state_.deadline),
                          .traceparent = state_.traceparent});
   }
   return calls;
@@ -86,16 +95,28 @@ std::size_t Machine::slots_usable() const {
   for (std::size_t i = 0; i < state_.unit_count(); ++i) {
     const StepState& step = state_.unit(i);
     const StepType type = step.type;
+    if (step.items) {
+      // So many more of its items may begin.
+      const std::size_t most = state_.plan().steps[i].max_parallel;
+      const std::size_t left = step.items->count - step.items->begun;
+      if (!is_terminal(step.status))
+        usable += std::min(left, most - std::min(most, step.items->open));
+      continue;
+    }
+    if (state_.is_compensation(i) && !state_.is_ending()) continue;
     const bool may_call = type != StepType::kTransform && type != StepType::kGuardrailCheck &&
                           type != StepType::kWait;
-    if (may_call && !step.is_in_flight && !is_terminal(step.status)) ++usable;
+    if (!may_call || step.is_in_flight || is_terminal(step.status)) continue;
+    const bool has_items = i < state_.steps.size() && state_.plan().steps[i].for_each.has_value();
+    usable += has_items ? state_.plan().steps[i].max_parallel : 1;
   }
   return usable;
 }
 
 std::optional<Time> Machine::wake_at(Time now, bool waits_for_slot) const {
   if (is_terminal(state_.status)) return std::nullopt;
-  Time at = std::max(state_.deadline, now + Duration(1));
+  // While steps are undone the run's own time counts no more.
+  Time at = state_.is_ending() ? Time::max() : std::max(state_.deadline, now + Duration(1));
   for (std::size_t i = 0; i < state_.unit_count(); ++i) {
     const StepState& step = state_.unit(i);
     if (is_terminal(step.status)) continue;
@@ -106,7 +127,7 @@ std::optional<Time> Machine::wake_at(Time now, bool waits_for_slot) const {
     const bool is_without_slot = waits_for_slot && !step.calls.empty() && *step.wake_at <= now;
     if (!is_without_slot) at = std::min(at, *step.wake_at);
   }
-  return at;
+  return at == Time::max() ? std::nullopt : std::optional(at);
 }
 
 bool Machine::is_parked() const { return !is_terminal(state_.status) && slots_held() == 0; }
@@ -115,6 +136,7 @@ std::string_view Machine::waiting_for() const {
   std::string_view what;
   for (std::size_t i = 0; i < state_.unit_count(); ++i) {
     const StepState& step = state_.unit(i);
+    if (step.items) continue;  // its items say
     if (step.status == StepStatus::kRunning) {
       if (!step.task) return {};
       what = "agent";

@@ -25,7 +25,7 @@ struct PlanIndex {
   };
   explicit PlanIndex(std::shared_ptr<const Plan> compiled);
   std::shared_ptr<const Plan> plan;
-  std::vector<Uses> step_uses;
+  std::vector<Uses> step_uses;  ///< Of the steps, then of what compensates them.
   Uses output_uses;
 };
 
@@ -118,7 +118,8 @@ struct Turn {
 /// What a worker gets with a task.
 struct TaskGrant {
   RunId run;
-  std::string step;
+  std::string step;                   ///< Of an item "<step>/i<item>".
+  std::optional<std::uint32_t> item;  ///< Of for_each.
   std::uint32_t attempt = 1;
   std::string action;
   json::Value parameters;

@@ -23,16 +23,13 @@ void Reactor::react(const Input& input) {
   CHECK(std::holds_alternative<Start>(input) == (state_.seq == 0));
   std::visit([this](const auto& one) { on(one); }, input);
   if (is_over() || reaction_.refusal) return;
-  if (turn_.now >= state_.deadline && !state_.ending && !state_.is_cancel_requested) {
+  if (turn_.now >= state_.deadline && !is_ending()) {
     fail_run("TIMEOUT",
              fmt::format("the run did not end within {} seconds",
                          (state_.deadline - state_.started_at) / std::chrono::seconds(1)));
-    return;
-  }
-  if (contents_bytes_ > kContentsBytesMax && !is_ending()) {
+  } else if (contents_bytes_ > kContentsBytesMax && !is_ending()) {
     fail_run("CONTENTS_LIMIT",
              fmt::format("the contents of a run may have {} bytes", kContentsBytesMax));
-    return;
   }
   resume_due();
   if (state_.is_agent_run) advance_agent_run();
@@ -89,6 +86,11 @@ void Reactor::on(const CallFinished& finished) {
 
 void Reactor::on(const CancelRequested& request) {
   if (state_.is_cancel_requested || is_over()) return;
+  if (state_.ending) {
+    reaction_.refusal =
+        failure(Code::kConflict, "the run has failed already; what undoes its steps is under way");
+    return;
+  }
   Event event = begin("run.cancel_requested");
   event.actor = request.actor;
   if (!request.reason.empty()) commit(event, "reason", request.reason);
@@ -106,7 +108,7 @@ void Reactor::on(const Recovered&) {
     // The attempt that was lost keeps the time that it had: the crash was not its fault.
     const Duration left = step.deadline ? std::max(*step.deadline - state_.time, Duration(1'000))
                                         : kCallTimeoutDefault;
-    event.data.set("deadline", format_time(std::min(turn_.now + left, state_.deadline)));
+    event.data.set("deadline", format_time(std::min(turn_.now + left, time_limit(i))));
     emit(std::move(event));
     const bool may_repeat = state_.is_agent_run || planned(i).on_crash == workflow::OnCrash::kRetry;
     if (!may_repeat) {
@@ -127,17 +129,24 @@ void Reactor::advance() {
   while (!is_ending()) {
     if (state_.seq >= kEventsMax - kEventsKeptForEnding) {
       fail_run("EVENTS_LIMIT", fmt::format("the run has {} events", state_.seq));
-      return;
+      break;
     }
     const auto next = std::find_if(state_.ready().begin(), state_.ready().end(),
                                    [this](std::size_t i) { return !without_slot_.contains(i); });
-    if (next == state_.ready().end()) break;
+    const bool has_ready = next != state_.ready().end();
+    const std::size_t with_items = has_ready ? 0 : step_with_items_to_begin();
+    if (!has_ready && with_items == state_.unit_count()) break;
     if (started == kInlineStepsMax ||
         state_.fuel_used + fuel_pending_ - fuel_at_start_ > kInlineFuelMax) {
       reaction_.wants_more = true;
       return;
     }
-    if (run_ready(*next)) ++started;
+    if (!has_ready) {
+      begin_items(with_items);
+      ++started;
+    } else if (run_ready(*next)) {
+      ++started;
+    }
   }
   settle();
 }
@@ -187,7 +196,7 @@ bool Reactor::run_ready(std::size_t i) {
              step.name);
     return true;
   }
-  if (needs_slot(i)) {
+  if (needs_slot(i) && !step.for_each) {
     if (slots_ == 0) {
       without_slot_.insert(i);
       reaction_.wants_slots = true;
@@ -201,7 +210,8 @@ bool Reactor::run_ready(std::size_t i) {
 
 /// What time has brought: attempts that are over, retries and waits that are due.
 void Reactor::resume_due() {
-  for (std::size_t i = 0; i < state_.unit_count() && !is_ending(); ++i) {
+  for (std::size_t i = 0; i < state_.unit_count() && !is_over(); ++i) {
+    if (is_ending() && !state_.is_compensation(i)) continue;
     const StepState& step = unit(i);
     if (is_terminal(step.status) || step.status == StepStatus::kPending) continue;
     if (step.deadline && *step.deadline <= turn_.now) {
@@ -254,7 +264,11 @@ Event Reactor::begin(std::string_view type, std::string_view step) const {
 }
 
 Event Reactor::begin(std::string_view type, std::size_t i) const {
-  return begin(type, unit(i).name);
+  const StepState& at_work = unit(i);
+  if (!at_work.item) return begin(type, at_work.name);
+  Event event = begin(type, unit(at_work.planned).name);
+  event.data.set("item", static_cast<std::int64_t>(*at_work.item));
+  return event;
 }
 
 Committed Reactor::commit(Event& event, std::string_view member, json::Value value) {

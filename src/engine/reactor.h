@@ -2,8 +2,9 @@
 // engine/reactor.h: one turn of a machine at work. Only machine.cc makes one.
 //
 // Where to read what: reactor.cc the inputs and the order of things, steps.cc how a step of each
-// type starts, calls.cc what becomes of outside calls, chat.cc inferences with tools, agent_run.cc
-// an agent's own run, tasks.cc workers, ending.cc how steps and runs end.
+// type starts, items.cc the items of for_each, calls.cc what becomes of outside calls, chat.cc
+// inferences with tools, agent_run.cc an agent's own run, tasks.cc workers, ending.cc how steps and
+// runs end and what undoes them.
 #pragma once
 #include "engine/environment.h"
 #include "engine/machine.h"
@@ -50,8 +51,10 @@ class Reactor {
 
   // steps.cc
   void start_step(std::size_t i);
-  /// Emits step.started for the step's first attempt. `kind` members go into its data.
-  void emit_started(std::size_t i, const json::Value& config, json::Value extra = json::Object());
+  /// What a unit does once it has been started.
+  void begin_unit(std::size_t i, const workflow::Rendered& config);
+  /// Emits step.started for the step's first attempt.
+  void emit_started(std::size_t i, const json::Value& config);
   void run_transform(std::size_t i, const json::Value& config);
   void decide_by_rules(std::size_t i);
   void check_guardrail(std::size_t i, const json::Value& config);
@@ -70,10 +73,32 @@ class Reactor {
       const workflow::Template& text);
   void fail_expression(std::size_t i, const cel::EvalError& error, std::string_view what);
 
+  // items.cc
+  struct ItemFailure {
+    std::string code;
+    std::string message;
+  };
+  struct EndedItem {
+    std::uint32_t item = 0;
+    json::Value value;
+    std::optional<ItemFailure> failure;
+  };
+  void start_items(std::size_t i);
+  [[nodiscard]] std::size_t step_with_items_to_begin();
+  void begin_items(std::size_t i);
+  void make_items(std::size_t i);
+  void begin_item(std::size_t i, std::uint32_t item);
+  std::variant<workflow::Rendered, ItemFailure> render_item(std::size_t i, std::uint32_t item);
+  [[nodiscard]] EndedItem judged(std::size_t i, std::uint32_t item, json::Value value) const;
+  void end_items(std::size_t i, std::vector<EndedItem> ended);
+  [[nodiscard]] json::Value items_result(std::size_t i) const;
+  void stop_items(std::size_t i);
+
   // calls.cc
   /// Commits to a new outside call of step `i` and has it made; a spec that cannot be rendered
   /// fails it.
   void start_call(std::size_t i, const CallSpec& spec, json::Value facts = json::Object());
+  std::optional<WorstCase> reserve(std::size_t i, CallKind kind, const json::Value& request);
   void call_again(std::size_t i);
   void call_succeeded(std::size_t i, const CallResult& result);
   void call_failed(std::size_t i, const CallError& error);
@@ -115,18 +140,34 @@ class Reactor {
   void fail_or_retry(std::size_t i, const CallError& error);
   void skip_step(std::size_t i, std::string_view reason);
   void settle();
+  /// Has the next of what undoes the run's steps begin; false if there is nothing left to undo.
+  bool compensate();
+  [[nodiscard]] std::size_t next_compensation() const;
+  /// What is wrong with a result by the step's output_schema; empty if it fits.
+  [[nodiscard]] static std::string output_fault(const workflow::Step& step,
+                                                const json::Value& result);
   void complete_run();
   void fail_run(std::string_view code, std::string message, std::string_view step = {});
+  void end_failed(std::string_view code, std::string message, std::string_view step);
   void cancel_open_steps();
 
   [[nodiscard]] const Plan& plan() const { return *index_.plan; }
   [[nodiscard]] const StepState& unit(std::size_t i) const { return state_.unit(i); }
   /// What the plan says of a unit; not in an agent's own run.
-  [[nodiscard]] const workflow::Step& planned(std::size_t i) const { return plan().steps[i]; }
-  [[nodiscard]] bool is_over() const { return is_terminal(state_.status); }
-  [[nodiscard]] bool is_ending() const {
-    return is_over() || state_.ending.has_value() || state_.is_cancel_requested;
+  [[nodiscard]] const workflow::Step& planned(std::size_t i) const {
+    const std::size_t place = unit(i).planned;
+    return place < plan().steps.size() ? plan().steps[place]
+                                       : plan().compensations[place - plan().steps.size()];
   }
+  [[nodiscard]] const PlanIndex::Uses& uses_of(std::size_t i) const {
+    return index_.step_uses[unit(i).planned];
+  }
+  /// Until when it may take: a compensation has no more than its own time.
+  [[nodiscard]] Time time_limit(std::size_t i) const {
+    return state_.is_compensation(i) ? Time::max() : state_.deadline;
+  }
+  [[nodiscard]] bool is_over() const { return is_terminal(state_.status); }
+  [[nodiscard]] bool is_ending() const { return is_over() || state_.is_ending(); }
 
   RunState& state_;
   const PlanIndex& index_;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/state.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace avow::engine {
 namespace {
@@ -36,10 +38,14 @@ StepType step_type(std::string_view name) {
 }
 
 /// Costs stand in events as cents with at most six decimals.
-Cost cost_member(const Event& event) {
-  const json::Value* cents = event.data.find("cost_cents");
+Cost cost_member(const Event& event, std::string_view member = "cost_cents") {
+  const json::Value* cents = event.data.find(member);
   if (cents == nullptr || !cents->is_number()) return 0;
   return std::llround(cents->as_double() * 1e6);
+}
+
+std::string item_name(std::string_view step, std::int64_t item) {
+  return fmt::format("{}/i{}", step, item);
 }
 
 }  // namespace
@@ -90,22 +96,50 @@ RunState::RunState(RunId run, TenantId owner, std::shared_ptr<const Plan> plan)
   for (const workflow::Step& step : plan_->steps) {
     StepState& state = steps.emplace_back();
     state.name = step.name;
+    state.planned = steps.size() - 1;
     state.type = step.type;
     state.unfinished_dependencies = step.dependencies.size();
     if (step.dependencies.empty()) ready_.insert(steps.size() - 1);
   }
   unfinished_steps = steps.size();
+  for (const workflow::Step& step : plan_->compensations) {
+    StepState& state = compensations.emplace_back();
+    state.name = step.name;
+    state.planned = steps.size() + compensations.size() - 1;
+    state.type = step.type;
+  }
 }
 
-std::size_t RunState::index_of(std::string_view step) const {
-  if (!is_agent_run) return plan_->find(step);
-  const auto at = by_name_.find(step);
-  return at == by_name_.end() ? steps.size() : at->second;
+const StepState& RunState::unit(std::size_t i) const {
+  if (i < steps.size()) return steps[i];
+  i -= steps.size();
+  if (i < compensations.size()) return compensations[i];
+  CHECK(i - compensations.size() < items.size());
+  return items[i - compensations.size()];
+}
+
+StepState& RunState::at(std::size_t unit_index) {
+  return const_cast<StepState&>(std::as_const(*this).unit(unit_index));
+}
+
+std::size_t RunState::index_of(std::string_view name_sought) const {
+  if (is_agent_run) {
+    const auto found = by_name_.find(name_sought);
+    return found == by_name_.end() ? unit_count() : found->second;
+  }
+  if (name_sought.find('/') == std::string_view::npos) {
+    const std::size_t found = plan_->find(name_sought);
+    return found < steps.size() + compensations.size() ? found : unit_count();
+  }
+  const auto item = std::find_if(items.begin(), items.end(), [name_sought](const StepState& one) {
+    return one.item && one.name == name_sought;
+  });
+  return steps.size() + compensations.size() + static_cast<std::size_t>(item - items.begin());
 }
 
 const StepState* RunState::find_step(std::string_view step) const {
   const std::size_t i = index_of(step);
-  return i < steps.size() ? &steps[i] : nullptr;
+  return i < unit_count() ? &unit(i) : nullptr;
 }
 
 const std::map<std::string, RunState::Handler, std::less<>>& RunState::handlers() {
@@ -122,12 +156,14 @@ const std::map<std::string, RunState::Handler, std::less<>>& RunState::handlers(
       {"task.offered", &RunState::on_task_offered},
       {"task.claimed", &RunState::on_task_claimed},
       {"task.renewed", &RunState::on_task_claimed},
+      {"items.completed", &RunState::on_items_completed},
       {"step.retrying", &RunState::on_step_retrying},
       {"step.completed", &RunState::on_step_completed},
       {"step.failed", &RunState::on_step_failed},
       {"step.skipped", &RunState::on_step_skipped},
       {"step.cancelled", &RunState::on_step_cancelled},
       {"run.cancel_requested", &RunState::on_cancel_requested},
+      {"run.compensating", &RunState::on_run_compensating},
       {"run.completed", &RunState::on_run_completed},
       {"run.failed", &RunState::on_run_failed},
       {"run.cancelled", &RunState::on_run_cancelled},
@@ -156,9 +192,29 @@ Result<void> RunState::apply(const Event& event) {
 }
 
 StepState& RunState::step_of(const Event& event) {
-  const std::size_t i = index_of(event.step);
-  CHECK(i < steps.size());
-  return steps[i];
+  const json::Value* item = event.data.find("item");
+  const std::size_t i =
+      item == nullptr ? index_of(event.step) : index_of(item_name(event.step, item->as_int()));
+  return at(i);
+}
+
+/// A place among the units for an item that begins.
+std::size_t RunState::open_item(std::size_t step, std::uint32_t item) {
+  auto place = std::find_if(items.begin(), items.end(),
+                            [](const StepState& one) { return !one.item.has_value(); });
+  if (place == items.end()) place = items.insert(items.end(), StepState());
+  place->name = item_name(steps[step].name, item);
+  place->planned = step;
+  place->item = item;
+  place->type = steps[step].type;
+  ++steps[step].items->begun;
+  ++steps[step].items->open;
+  return steps.size() + compensations.size() + static_cast<std::size_t>(place - items.begin());
+}
+
+void RunState::close_item(StepState& item) {
+  --steps[item.planned].items->open;
+  item = StepState();
 }
 
 void RunState::on_run_started(const Event& event) {
@@ -183,6 +239,7 @@ void RunState::on_step_started(const Event& event) {
     // The steps of an agent's own run come as its model asks for them.
     StepState& added = steps.emplace_back();
     added.name = event.step;
+    added.planned = i;
     added.type = step_type(event.data.string_or("type"));
     added.round = size_member(event, "round");
     added.tool_index = size_member(event, "tool_index");
@@ -190,14 +247,25 @@ void RunState::on_step_started(const Event& event) {
     by_name_.emplace(event.step, i);
     ++unfinished_steps;
   }
-  CHECK(i < steps.size());
-  StepState& step = steps[i];
+  const json::Value* item = event.data.find("item");
+  if (item != nullptr && event.attempt == 1) {
+    i = open_item(i, static_cast<std::uint32_t>(item->as_int()));
+  } else if (item != nullptr) {
+    i = index_of(item_name(event.step, item->as_int()));
+  }
+  StepState& step = at(i);
   if (event.attempt == 1) {
     ready_.erase(i);
-    ++steps_started;
+    if (i < steps.size()) ++steps_started;
     step.started_at = event.time;
     step.input = committed(event, "input");
     step.agent = event.agent;
+    if (const json::Value* count = event.data.find("count")) {
+      const auto items_count = static_cast<std::size_t>(count->as_int());
+      step.items.emplace(
+          ItemsState{.list = committed(event, "items"), .count = items_count, .outcomes = {}});
+      step.items->outcomes.resize(items_count);
+    }
   }
   step.attempt = event.attempt;
   step.status = StepStatus::kRunning;
@@ -215,6 +283,7 @@ void RunState::on_effect_started(const Event& event) {
   call.model = event.data.string_or("model");
   call.tool = event.data.string_or("tool");
   call.tool_index = size_member(event, "tool_index");
+  call.reserved = {event.data.int_or("reserved_tokens", 0), cost_member(event, "reserved_cents")};
   step.is_in_flight = true;
   step.call_failures = 0;
 }
@@ -223,12 +292,15 @@ void RunState::on_llm_called(const Event& event) {
   StepState& step = step_of(event);
   if (!step.calls.empty()) step.calls.back().result = {event.seq, "response"};
   step.is_in_flight = false;
-  for (Usage* sum : {&usage, &step.usage}) {
+  StepState* own = step.item ? &steps[step.planned] : nullptr;
+  for (Usage* sum : {&usage, &step.usage, own == nullptr ? nullptr : &own->usage}) {
+    if (sum == nullptr) continue;
     sum->input_tokens += event.data.int_or("input_tokens", 0);
     sum->output_tokens += event.data.int_or("output_tokens", 0);
   }
-  step.cost += cost_member(event);
-  cost += cost_member(event);
+  for (Cost* sum : {&cost, &step.cost, own == nullptr ? nullptr : &own->cost}) {
+    if (sum != nullptr) *sum += cost_member(event);
+  }
 }
 
 void RunState::on_tool_called(const Event& event) {
@@ -293,9 +365,28 @@ void RunState::on_step_retrying(const Event& event) {
   step.error_message = committed(event, "message");
 }
 
+/// Those of a step with for_each that are over, with what they gave or failed with in one list.
+void RunState::on_items_completed(const Event& event) {
+  StepState& step = steps[index_of(event.step)];
+  const json::Array& over = event.data.find("items")->as_array();
+  const json::Value* failed = event.data.find("failed");
+  for (std::uint32_t i = 0; i < over.size(); ++i) {
+    const auto item = static_cast<std::uint32_t>(over[i].as_int());
+    const std::string key = std::to_string(item);
+    step.items->outcomes[item] = {event.seq, i, failed != nullptr && failed->find(key) != nullptr};
+    ++step.items->over;
+    const std::size_t unit_index = index_of(item_name(event.step, item));
+    if (unit_index < unit_count()) {
+      close_item(at(unit_index));
+    } else {
+      ++step.items->begun;  // one that needs no place: it began and ended in one turn
+    }
+  }
+}
+
 void RunState::end_step(const Event& event, StepStatus status_now) {
   const std::size_t i = index_of(event.step);
-  StepState& step = step_of(event);
+  StepState& step = at(i);
   ready_.erase(i);
   step.status = status_now;
   step.completed_at = event.time;
@@ -304,6 +395,12 @@ void RunState::end_step(const Event& event, StepStatus status_now) {
   step.wake_at.reset();
   step.task.reset();
   step.is_in_flight = false;
+  if (step.items) {
+    for (StepState& item : items) {
+      if (item.item && item.planned == i) close_item(item);
+    }
+  }
+  if (is_compensation(i)) return;
   --unfinished_steps;
   if (is_agent_run) return;
   for (const std::size_t dependent : plan_->steps[i].dependents) {
@@ -327,15 +424,23 @@ void RunState::on_step_failed(const Event& event) {
   step.error_code = event.data.string_or("code");
   step.error_message = committed(event, "message");
   end_step(event, StepStatus::kFailed);
-  const bool aborts =
-      is_agent_run ? step.type != StepType::kToolCall
-                   : plan_->steps[index_of(event.step)].on_failure == workflow::OnFailure::kAbort;
+  const std::size_t i = index_of(event.step);
+  if (is_compensation(i)) return;
+  const bool aborts = is_agent_run ? step.type != StepType::kToolCall
+                                   : plan_->steps[i].on_failure == workflow::OnFailure::kAbort;
   if (aborts && !ending) ending = Ending{step.error_code, event.step, step.error_message};
 }
 
 void RunState::on_step_skipped(const Event& event) { end_step(event, StepStatus::kSkipped); }
 void RunState::on_step_cancelled(const Event& event) { end_step(event, StepStatus::kCancelled); }
 void RunState::on_cancel_requested(const Event&) { is_cancel_requested = true; }
+
+/// The run is over but for what undoes its steps; why, where no step's failure says it.
+void RunState::on_run_compensating(const Event& event) {
+  if (ending || is_cancel_requested) return;
+  ending = Ending{event.data.string_or("code"), event.data.string_or("step"),
+                  committed(event, "message")};
+}
 
 void RunState::end_run(const Event& event, RunStatus status_now) {
   status = status_now;

@@ -4,6 +4,7 @@
 // read back from its journal stands exactly where it stood. Holds names of contents, never
 // contents.
 #pragma once
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -46,6 +47,24 @@ struct CallState {
   std::string model;  ///< kModel: the one asked.
   std::string tool;   ///< kTool inside an inference: the tool, and which of the asked calls it is.
   std::size_t tool_index = 0;
+  WorstCase reserved;  ///< Of the run's budget, until it has a result or its step is over.
+};
+
+/// What became of an item of for_each.
+struct ItemOutcome {
+  std::uint32_t seq = 0;  ///< Of its items.completed; 0: none yet.
+  std::uint32_t at = 0;   ///< Its place in the list that stands there as `output`.
+  bool is_failed = false;
+};
+
+/// The items of a step with for_each.
+struct ItemsState {
+  Committed list;
+  std::size_t count = 0;
+  std::size_t begun = 0;  ///< They begin in order.
+  std::size_t open = 0;   ///< Begun and not over.
+  std::size_t over = 0;
+  std::vector<ItemOutcome> outcomes;  ///< By item.
 };
 
 /// The task of an agent's step.
@@ -56,8 +75,11 @@ struct TaskState {
   std::string token_hash;  ///< Lower-case hex; empty: free.
 };
 
+/// A step, what compensates one, or an open item of one.
 struct StepState {
-  std::string name;
+  std::string name;         ///< Of an item "<step>/i<item>", as in the key of its calls.
+  std::size_t planned = 0;  ///< The place of its step among the units; of an item: its step's.
+  std::optional<std::uint32_t> item;
   StepType type = StepType::kTransform;
   StepStatus status = StepStatus::kPending;
   std::optional<AgentId> agent;
@@ -79,6 +101,7 @@ struct StepState {
   Usage usage;
   Cost cost = 0;
   std::optional<TaskState> task;
+  std::optional<ItemsState> items;  ///< Of a step with for_each, once it has started.
   std::size_t unfinished_dependencies = 0;
   /// In an agent's own run: the round (number of model calls so far) and which tool call of it.
   std::size_t round = 0;
@@ -103,11 +126,20 @@ class RunState {
   Result<void> apply(const Event& event);
 
   [[nodiscard]] const Plan& plan() const { return *plan_; }
-  [[nodiscard]] const StepState* find_step(std::string_view step) const;
-  [[nodiscard]] std::size_t index_of(std::string_view step) const;
-  /// What can be at work: today a step, by its place among `steps`. CHECKs the place.
-  [[nodiscard]] const StepState& unit(std::size_t i) const { return steps[i]; }
-  [[nodiscard]] std::size_t unit_count() const { return steps.size(); }
+  // What can be at work are units: the steps, then what compensates them, then places for items
+  // that are open (an unused one is pending). The places of steps and compensations never change.
+  [[nodiscard]] const StepState& unit(std::size_t i) const;
+  [[nodiscard]] std::size_t unit_count() const {
+    return steps.size() + compensations.size() + items.size();
+  }
+  /// By its name; unit_count() if there is none.
+  [[nodiscard]] std::size_t index_of(std::string_view name) const;
+  [[nodiscard]] const StepState* find_step(std::string_view name) const;
+  [[nodiscard]] bool is_compensation(std::size_t i) const {
+    return i >= steps.size() && i < steps.size() + compensations.size();
+  }
+  /// Whether it is over but for what compensates its steps.
+  [[nodiscard]] bool is_ending() const { return ending.has_value() || is_cancel_requested; }
   /// Pending steps whose dependencies are all terminal, in plan order.
   [[nodiscard]] const std::set<std::size_t>& ready() const { return ready_; }
 
@@ -139,6 +171,8 @@ class RunState {
   std::optional<Ending> ending;
   bool is_cancel_requested = false;
   std::vector<StepState> steps;  ///< In plan order; in an agent's own run in the order of start.
+  std::vector<StepState> compensations;  ///< In the order of Plan::compensations.
+  std::deque<StepState> items;  ///< Open, or unused. Grows to what is open at once, no further.
   std::size_t unfinished_steps = 0;
   std::int64_t steps_started = 0;
   std::int64_t fuel_used = 0;
@@ -160,6 +194,8 @@ class RunState {
   void on_timer_armed(const Event& event);
   void on_task_offered(const Event& event);
   void on_task_claimed(const Event& event);
+  void on_items_completed(const Event& event);
+  void on_run_compensating(const Event& event);
   void on_step_retrying(const Event& event);
   void on_step_completed(const Event& event);
   void on_step_failed(const Event& event);
@@ -170,7 +206,10 @@ class RunState {
   void on_run_failed(const Event& event);
   void on_run_cancelled(const Event& event);
 
+  StepState& at(std::size_t unit);
   StepState& step_of(const Event& event);
+  std::size_t open_item(std::size_t step, std::uint32_t item);
+  void close_item(StepState& item);
   void end_step(const Event& event, StepStatus status);
   void end_run(const Event& event, RunStatus status);
 

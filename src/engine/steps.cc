@@ -58,22 +58,21 @@ std::optional<Time> Reactor::attempt_deadline(std::size_t i, Duration fallback) 
   Duration timeout = fallback;
   if (!state_.is_agent_run && planned(i).timeout) timeout = *planned(i).timeout;
   if (timeout == Duration(0)) return std::nullopt;
-  return std::min(turn_.now + timeout, state_.deadline);
+  return std::min(turn_.now + timeout, time_limit(i));
 }
 
-void Reactor::emit_started(std::size_t i, const json::Value& config, json::Value extra) {
+void Reactor::emit_started(std::size_t i, const json::Value& config) {
   const workflow::Step& step = planned(i);
   const bool is_call = needs_slot(i);
   Event event = begin("step.started", i);
   event.attempt = 1;
   event.agent = agent_of(i);
-  event.data = std::move(extra);
   event.data.set("type", workflow::step_type_name(step.type));
   if (const auto deadline = attempt_deadline(i, is_call ? kCallTimeoutDefault : Duration(0))) {
     event.data.set("deadline", format_time(*deadline));
   }
   commit(event, "input", config);
-  event.data.set("from", sources(index_.step_uses[i]));
+  event.data.set("from", sources(uses_of(i)));
   emit(std::move(event));
 }
 
@@ -83,6 +82,7 @@ void Reactor::start_step(std::size_t i) {
     fail_step(i, "AGENT_INACTIVE", fmt::format("agent {} is not active", step.agent->uuid()));
     return;
   }
+  if (step.for_each) return start_items(i);
   auto rendered = render(step.config);
   if (const auto* error = std::get_if<cel::EvalError>(&rendered)) {
     fail_expression(i, *error, "config");
@@ -90,6 +90,11 @@ void Reactor::start_step(std::size_t i) {
   }
   const auto& config = std::get<workflow::Rendered>(rendered);
   emit_started(i, config.value);
+  begin_unit(i, config);
+}
+
+void Reactor::begin_unit(std::size_t i, const workflow::Rendered& config) {
+  const workflow::Step& step = planned(i);
   if (!step.config.is_constant()) {
     // What a template gives is checked like what was written: it may come from a model.
     const auto faults = workflow::check_rendered(step.type, config.value);
@@ -246,15 +251,22 @@ void Reactor::start_tool(std::size_t i, const workflow::Rendered& config) {
 }
 
 void Reactor::start_wait(std::size_t i, const json::Value& config) {
+  std::optional<Time> until;
   const json::Value* seconds = config.find("seconds");
-  if (seconds == nullptr || !seconds->is_number() || seconds->as_double() < 0 ||
-      seconds->as_double() > 2'592'000) {
-    fail_step(i, "WAIT_INVALID", "seconds must be a number from 0 to 2592000");
+  if (seconds == nullptr) {
+    const auto time = parse_time(config.string_or("until"));
+    if (time) until = *time;
+  } else if (seconds->is_number() && seconds->as_double() >= 0 &&
+             seconds->as_double() <= 2'592'000) {
+    until = turn_.now + Duration(std::llround(seconds->as_double() * 1000));
+  }
+  if (!until) {
+    fail_step(i, "WAIT_INVALID",
+              "seconds must be a number from 0 to 2592000, until a time by RFC 3339");
     return;
   }
   Event event = begin("timer.armed", i);
-  event.data.set("until",
-                 format_time(turn_.now + Duration(std::llround(seconds->as_double() * 1000))));
+  event.data.set("until", format_time(*until));
   emit(std::move(event));
 }
 

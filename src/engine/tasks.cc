@@ -95,6 +95,7 @@ void Reactor::on(const TaskClaimed& claim) {
   reaction_.grant =
       TaskGrant{.run = state_.id,
                 .step = step.name,
+                .item = step.item,
                 .attempt = step.attempt,
                 .action = state_.is_agent_run ? "run" : planned(i).action,
                 .parameters = parameters == nullptr ? json::Value(json::Object()) : *parameters,
@@ -117,6 +118,7 @@ void Reactor::on(const TaskRenewed& renewal) {
   reaction_.tasks.push_back({task_row(*found), false});
   reaction_.grant = TaskGrant{.run = state_.id,
                               .step = step.name,
+                              .item = step.item,
                               .attempt = step.attempt,
                               .action = {},
                               .parameters = {},

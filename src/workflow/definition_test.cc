@@ -40,6 +40,19 @@ TEST(Normalise, WritesEveryDefaultOut) {
   EXPECT_FALSE(definition.uses_secrets);
 }
 
+TEST(Normalise, WritesOutWhatUndoesAStepAndHowManyItemsAreAtWork) {
+  const Definition definition = normalised(read(R"({"name": "tiny", "steps": [
+      {"name": "a", "type": "transform", "for_each": "input.x", "config": {"output": 1},
+       "compensate": {"type": "webhook", "config": {"url": "https://example.com/"}}}]})"));
+  EXPECT_EQ(*json::at(definition.body, "/steps/0/max_parallel"), read("10"));
+  const json::Value& undo = *json::at(definition.body, "/steps/0/compensate");
+  EXPECT_EQ(undo.string_or("name"), "compensate_a");
+  EXPECT_EQ(undo.int_or("timeout_seconds", 0), 60);
+  EXPECT_EQ(json::at(undo, "/retry/max_attempts")->as_int(), 3);
+  EXPECT_EQ(undo.find("depends_on"), nullptr);
+  EXPECT_EQ(normalised(definition.body).digest, definition.digest);
+}
+
 TEST(Normalise, TakesAWholeDefinition) {
   const Definition definition = normalised(review_definition());
   EXPECT_TRUE(definition.uses_secrets);
@@ -164,7 +177,11 @@ TEST(Normalise, NamesWhatIsWrongAtTheTop) {
       {R"({"timeout_seconds": 1.5})", "/timeout_seconds OUT_OF_RANGE"},
       {R"({"timeout_seconds": "60"})", "/timeout_seconds WRONG_TYPE"},
       {R"({"max_steps": 1001})", "/max_steps OUT_OF_RANGE"},
-      {R"({"budget": {"max_tokens": 5}})", "/budget NOT_SUPPORTED"},
+      {R"({"budget": {"max_tokens": 5}})", ""},
+      {R"({"budget": {}})", "/budget MISSING_FIELD"},
+      {R"({"budget": {"max_tokens": 0, "max_cost_cents": -1, "max": 1}})",
+       "/budget/max UNKNOWN_FIELD, /budget/max_cost_cents OUT_OF_RANGE, "
+       "/budget/max_tokens OUT_OF_RANGE"},
       {R"({"labels": {"a": 1}})", "/labels/a WRONG_TYPE"},
       {R"({"labels": {"a~/b": 1}})", "/labels/a~0~1b WRONG_TYPE"},
       {R"({"parameters": {"in": 1}})", "/parameters/in RESERVED_NAME"},
@@ -205,11 +222,39 @@ TEST(Normalise, NamesWhatIsWrongInAStep) {
       {R"({"steps": [{"name": "a", "type": "transform", "config": 7}]})",
        "/steps/0/config WRONG_TYPE"},
       {R"({"steps": [{"name": "a", "type": "wait", "config": {"seconds": 1}, "for_each": "input.x"}]})",
-       "/steps/0/for_each NOT_SUPPORTED"},
-      {R"({"steps": [{"name": "a", "type": "wait", "config": {"seconds": 1}, "compensate": {}}]})",
-       "/steps/0/compensate NOT_SUPPORTED"},
+       "/steps/0/for_each INVALID_VALUE"},
+      {R"({"steps": [{"name": "a", "type": "transform", "config": {"output": "${{ item + index }}"},
+                      "for_each": "input.x", "max_parallel": 256}]})",
+       ""},
+      {R"({"steps": [{"name": "a", "type": "transform", "config": {"output": "${{ item }}"},
+                      "for_each": "item", "max_parallel": 257, "condition": "index == 1"}]})",
+       "/steps/0/condition UNKNOWN_NAME, /steps/0/for_each UNKNOWN_NAME, "
+       "/steps/0/max_parallel OUT_OF_RANGE"},
+      {R"({"steps": [{"name": "a", "type": "transform", "config": {"output": "${{ item }}"},
+                      "max_parallel": 2}]})",
+       "/steps/0/config/output UNKNOWN_NAME, /steps/0/max_parallel INVALID_VALUE"},
+      {R"({"steps": [{"name": "a", "type": "transform", "config": {"output": 1}, "compensate": {}}]})",
+       "/steps/0/compensate MISSING_FIELD"},
+      {R"({"steps": [{"name": "a", "type": "transform", "config": {"output": 1},
+                      "compensate": {"type": "wait", "config": {"seconds": 1}, "depends_on": []}}]})",
+       "/steps/0/compensate/depends_on UNKNOWN_FIELD, /steps/0/compensate/type INVALID_VALUE"},
+      {R"({"steps": [{"name": "a", "type": "transform", "config": {"output": 1},
+                      "compensate": {"name": "a", "type": "transform",
+                                     "config": {"output": "${{ steps.a.result }}"}}}]})",
+       "/steps/0/compensate/name DUPLICATE_NAME"},
+      {R"({"steps": [{"name": "a", "type": "transform", "config": {"output": 1},
+                      "compensate": {"type": "transform",
+                                     "config": {"output": "${{ steps.b.result }}"}}},
+                     {"name": "b", "type": "transform", "config": {"output": 1}}]})",
+       "/steps/0/compensate/config/output NOT_A_DEPENDENCY"},
       {R"({"steps": [{"name": "a", "type": "wait", "config": {"until": "x"}}]})",
-       "/steps/0/config/until NOT_SUPPORTED"},
+       "/steps/0/config/until INVALID_VALUE, /steps/0/config/until TIMEOUT_REQUIRED"},
+      {R"({"timeout_seconds": 999, "steps": [{"name": "a", "type": "wait",
+           "config": {"until": "2030-01-01T00:00:00Z"}}]})",
+       ""},
+      {R"({"steps": [{"name": "a", "type": "wait", "config": {"until": "x", "seconds": 1}}]})",
+       "/steps/0/config/until INVALID_VALUE, /steps/0/config/until INVALID_VALUE, "
+       "/steps/0/config/until TIMEOUT_REQUIRED"},
       {R"({"steps": [{"name": "a", "type": "wait", "config": {"seconds": 301}}]})",
        "/steps/0/config/seconds TIMEOUT_REQUIRED"},
       {R"({"timeout_seconds": 999,

@@ -123,9 +123,24 @@ class PlanReader {
       Step step = read_step(list->as_array()[i]);
       step.dependencies = dependencies_[i];
       step.level = levels_[i];
+      if (const auto* undo = member(list->as_array()[i], "compensate", json::Type::kObject)) {
+        step.compensation = plan.compensations.size();
+        plan.compensations.push_back(read_step(*undo));
+      }
       plan.steps.push_back(std::move(step));
     }
     if (error_.empty()) connect(plan, list->as_array());
+    read_budget(*definition, plan);
+  }
+
+  void read_budget(const json::Value& definition, Plan& plan) {
+    const json::Value* budget = member(definition, "budget", json::Type::kObject);
+    if (budget == nullptr) return;
+    plan.budget.tokens_max = integer(*budget, "max_tokens", json::kSafeIntegerMax);
+    const json::Value* cents = budget->find("max_cost_cents");
+    if (cents == nullptr) return;
+    if (!cents->is_number() || cents->as_double() < 0) return fail("a budget is out of range");
+    plan.budget.cost_cents_max = cents->as_double();
   }
 
   /// Fills order_, levels_ and dependencies_: by level, then as defined.
@@ -202,6 +217,12 @@ class PlanReader {
     }
     if (const auto seconds = integer(source, "timeout_seconds", kSecondsMax)) {
       step.timeout = std::chrono::seconds(*seconds);
+    }
+    if (const auto* items = source.find("for_each"); items != nullptr) {
+      step.for_each = expression(*items);
+      const auto most = integer(source, "max_parallel", 256);
+      if (most == 0) fail("\"max_parallel\" is out of range");
+      step.max_parallel = static_cast<std::size_t>(most.value_or(1));
     }
     step.output_schema = schema(source, "output_schema");
     read_policies(source, step);
@@ -310,9 +331,11 @@ Result<std::shared_ptr<const Plan>> Plan::compile(const json::Value& plan) {
 }
 
 std::size_t Plan::find(std::string_view name) const {
-  const auto found =
-      std::find_if(steps.begin(), steps.end(), [&](const Step& step) { return step.name == name; });
-  return static_cast<std::size_t>(found - steps.begin());
+  const auto is_it = [&](const Step& step) { return step.name == name; };
+  const auto found = std::find_if(steps.begin(), steps.end(), is_it);
+  if (found != steps.end()) return static_cast<std::size_t>(found - steps.begin());
+  const auto undo = std::find_if(compensations.begin(), compensations.end(), is_it);
+  return steps.size() + static_cast<std::size_t>(undo - compensations.begin());
 }
 
 const PlanAgent* Plan::find_agent(AgentId id) const {

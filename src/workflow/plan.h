@@ -72,12 +72,24 @@ struct Step {
   OnCrash on_crash = OnCrash::kRetry;
   std::optional<json::Schema> output_schema;
 
+  std::optional<cel::Expression> for_each;  ///< Its list; absent: the step is done once.
+  std::size_t max_parallel = 1;             ///< Items at work at once, 1 to 256.
+  /// Its place among Plan::compensations; what undoes it.
+  std::optional<std::size_t> compensation;
+
   /// The whole `config` but what is compiled below (a decision's cases, a guardrail's rules).
   Template config;
   std::vector<DecisionCase> cases;              ///< kDecision by rules.
   std::optional<std::string> default_decision;  ///< kDecision by rules.
   std::vector<Choice> choices;                  ///< kDecision by a model.
   std::optional<guard::Rules> rules;            ///< kGuardrailCheck.
+};
+
+/// What the model calls of a run may come to; absent: any amount.
+struct Budget {
+  std::optional<double> cost_cents_max;
+  std::optional<std::int64_t> tokens_max;  ///< Read and written.
+  [[nodiscard]] bool is_limited() const { return cost_cents_max || tokens_max; }
 };
 
 /// What the plan keeps of an agent at the start of the run.
@@ -99,16 +111,19 @@ class Plan {
 
   json::Value source;  ///< The plan's JSON.
   bool is_agent_run = false;
-  std::vector<Step> steps;  ///< In plan order: by level, then as defined.
+  std::vector<Step> steps;          ///< In plan order: by level, then as defined.
+  std::vector<Step> compensations;  ///< In the order of what each undoes; they depend on nothing.
   std::optional<Template> output;
   std::optional<AgentId> agent;  ///< The definition's.
   std::string model;             ///< The definition's default; may be empty.
   std::optional<std::int64_t> max_steps;
   std::optional<std::int64_t> timeout_seconds;
+  Budget budget;
   std::vector<std::pair<AgentId, PlanAgent>> agents;
   json::Value tools;  ///< Object: tool name -> its definition.
 
-  /// The index of the step `name`; steps.size() if there is none.
+  /// The index of the step `name`; of a compensation steps.size() and more; of neither, how many
+  /// of both there are.
   [[nodiscard]] std::size_t find(std::string_view name) const;
   [[nodiscard]] const PlanAgent* find_agent(AgentId id) const;
 };

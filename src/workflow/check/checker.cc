@@ -22,11 +22,14 @@ constexpr std::size_t kDescriptionMax = 4096;
 constexpr std::size_t kParametersMax = 100;
 constexpr std::size_t kLabelKeyMax = 64;
 constexpr std::size_t kLabelValueMax = 256;
+constexpr double kCostCentsMax = 1e9;  // ten million dollars
+constexpr std::int64_t kTokensMax = 1'000'000'000'000;
 
 constexpr auto kTop = std::to_array<std::string_view>(
     {"name", "version", "description", "agent_id", "input_schema", "parameters", "model",
      "timeout_seconds", "max_steps", "budget", "steps", "output", "triggers", "labels"});
 constexpr auto kInlineTop = std::to_array<std::string_view>({"parameters", "steps"});
+constexpr auto kBudget = std::to_array<std::string_view>({"max_cost_cents", "max_tokens"});
 constexpr auto kTriggers = std::to_array<std::string_view>({"cron", "time_zone", "active"});
 
 class Checker {
@@ -80,9 +83,21 @@ class Checker {
     }
     members_.integer("timeout_seconds", 1, kTimeoutSecondsMax);
     members_.integer("max_steps", 1, kMaxStepsMax);
-    members_.refuse("budget", "\"budget\"");
+    check_budget();
     check_labels();
     check_triggers();
+  }
+
+  void check_budget() {
+    const json::Value* sent = members_.find("budget");
+    if (sent == nullptr) return;
+    Members budget(*sent, "/budget", kBudget, faults_);
+    budget.number("max_cost_cents", 0, kCostCentsMax);
+    budget.integer("max_tokens", 1, kTokensMax);
+    if (budget.is_object() && !budget.has("max_cost_cents") && !budget.has("max_tokens")) {
+      members_.fault("budget", "MISSING_FIELD", "needs \"max_cost_cents\" or \"max_tokens\"");
+    }
+    replaced_.set("budget", budget.in_order({}));
   }
 
   void check_labels() {
@@ -200,10 +215,11 @@ class Checker {
     if (!step.waits_long || members_.has("timeout_seconds")) return;
     needs_timeout_ = true;
     if (kind_ != Kind::kWorkflow) return;
+    const bool is_until = step.normalised.find("config")->find("until") != nullptr;
     members_.fault_at(
-        step.pointer + "/config/seconds", "TIMEOUT_REQUIRED",
-        fmt::format("a wait longer than {} s needs \"timeout_seconds\" at the top of the "
-                    "definition",
+        step.pointer + (is_until ? "/config/until" : "/config/seconds"), "TIMEOUT_REQUIRED",
+        fmt::format("a wait longer than {} s, or until a time, needs \"timeout_seconds\" at the "
+                    "top of the definition",
                     kLongWaitSeconds));
   }
 

@@ -416,12 +416,22 @@ class ConfigChecker {
   // ---- wait
 
   void check_wait() {
-    members_.refuse("until", "\"until\"");
-    if (!members_.has("until")) members_.require("seconds");
+    const bool has_until = members_.has("until");
+    if (!has_until && !members_.has("seconds") && members_.is_object()) {
+      fault(members_.pointer(), "MISSING_FIELD", "needs \"seconds\" or \"until\"");
+    }
+    if (has_until && members_.has("seconds")) {
+      members_.fault("until", "INVALID_VALUE", "say \"seconds\" or \"until\", not both");
+    }
+    if (const auto until = config_.text("until"); until && !parse_time(*until)) {
+      members_.fault("until", "INVALID_VALUE",
+                     "must be a time by RFC 3339, such as 2026-12-24T08:00:00Z");
+    }
+    out_.waits_long = has_until;
     const auto seconds = config_.number("seconds", 0, static_cast<double>(kWaitSecondsMax));
     if (!seconds) return;
     if (*seconds <= 0) members_.fault("seconds", "OUT_OF_RANGE", "must be more than 0");
-    out_.waits_long = *seconds > static_cast<double>(kLongWaitSeconds);
+    out_.waits_long = out_.waits_long || *seconds > static_cast<double>(kLongWaitSeconds);
   }
 
   void fault(std::string pointer, std::string_view code, std::string message) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/bytes.h"
 #include "workflow/check/members.h"
@@ -40,9 +41,23 @@ References::References(const std::vector<CheckedStep>& steps, const json::Value*
            fmt::format("\"{}\" is the name of step {} too", step.name, found->second + 1)});
     }
   }
+  check_compensation_names(faults);
   resolve(faults);
   ancestors_ = ancestors(graph_);
   find_cycles(faults);
+}
+
+void References::check_compensation_names(Faults& faults) const {
+  std::set<std::string_view> seen;
+  for (const CheckedStep& step : steps_) {
+    for (const CheckedStep& undo : step.compensation) {
+      if (undo.name.empty() || (!index_.contains(undo.name) && seen.insert(undo.name).second)) {
+        continue;
+      }
+      faults.push_back({undo.pointer + "/name", "DUPLICATE_NAME",
+                        fmt::format("\"{}\" is the name of another step too", undo.name)});
+    }
+  }
 }
 
 void References::resolve(Faults& faults) {
@@ -72,16 +87,22 @@ void References::find_cycles(Faults& faults) const {
 
 void References::check_step(std::size_t index, Faults& faults) const {
   const CheckedStep& step = steps_[index];
-  for (const TemplateReference& use : step.references) check_reference(use, &step, faults);
+  for (const TemplateReference& use : step.references) check_reference(use, {&step}, faults);
+  for (const TemplateReference& use : step.config_references)
+    check_reference(use, {.step = &step, .has_item = step.has_items}, faults);
+  for (const CheckedStep& undo : step.compensation) {
+    for (const TemplateReference& use : undo.config_references)
+      check_reference(use, {.step = &step, .is_compensation = true}, faults);
+  }
   for (const BranchUse& use : step.branches) check_branch(use, index, faults);
 }
 
 void References::check_output(const std::vector<TemplateReference>& references,
                               Faults& faults) const {
-  for (const TemplateReference& use : references) check_reference(use, nullptr, faults);
+  for (const TemplateReference& use : references) check_reference(use, {}, faults);
 }
 
-void References::check_reference(const TemplateReference& use, const CheckedStep* from,
+void References::check_reference(const TemplateReference& use, const Reader& from,
                                  Faults& faults) const {
   const auto& [root, path, dynamic, line, column] = use.reference;
   if (root == "steps") {
@@ -98,9 +119,10 @@ void References::check_reference(const TemplateReference& use, const CheckedStep
     faults.push_back(
         fault_at(use, "UNKNOWN_NAME", "of a run there are only run.id and run.started_at"));
   } else if (root == "item" || root == "index") {
+    if (from.has_item) return;
     faults.push_back(fault_at(
         use, "UNKNOWN_NAME",
-        fmt::format("\"{}\" exists only with for_each, which is not supported yet", root)));
+        fmt::format("\"{}\" exists only in the config of a step that has \"for_each\"", root)));
   } else if (root == "secrets") {
     faults.push_back(fault_at(use, "SECRET_NOT_ALLOWED", "an expression cannot read a secret"));
   } else if (root != "input") {
@@ -111,7 +133,7 @@ void References::check_reference(const TemplateReference& use, const CheckedStep
   }
 }
 
-void References::check_step_reference(const TemplateReference& use, const CheckedStep* from,
+void References::check_step_reference(const TemplateReference& use, const Reader& from,
                                       Faults& faults) const {
   const auto& path = use.reference.path;
   if (path.empty()) {
@@ -134,9 +156,10 @@ void References::check_step_reference(const TemplateReference& use, const Checke
         fmt::format("of a step there are result, error and status: steps.{}.result", name)));
     return;
   }
-  if (from != nullptr) {
-    const auto reader = static_cast<std::size_t>(from - steps_.data());
-    if (!ancestors_[reader][found->second]) {
+  if (from.step != nullptr) {
+    const auto reader = static_cast<std::size_t>(from.step - steps_.data());
+    const bool is_undone = from.is_compensation && reader == found->second;
+    if (!is_undone && !ancestors_[reader][found->second]) {
       faults.push_back(
           fault_at(use, "NOT_A_DEPENDENCY",
                    fmt::format("this step does not depend on \"{}\"; add it to depends_on", name)));

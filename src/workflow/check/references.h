@@ -26,11 +26,17 @@ class References {
   [[nodiscard]] json::Value depends_on(std::size_t index) const;
 
  private:
+  void check_compensation_names(Faults& faults) const;
   void resolve(Faults& faults);
   void find_cycles(Faults& faults) const;
-  void check_reference(const TemplateReference& use, const CheckedStep* from, Faults& faults) const;
-  void check_step_reference(const TemplateReference& use, const CheckedStep* from,
-                            Faults& faults) const;
+  /// Who reads: a step, what compensates it, or (null) the definition's output.
+  struct Reader {
+    const CheckedStep* step = nullptr;
+    bool is_compensation = false;  ///< It may read the result of `step` itself too.
+    bool has_item = false;
+  };
+  void check_reference(const TemplateReference& use, const Reader& from, Faults& faults) const;
+  void check_step_reference(const TemplateReference& use, const Reader& from, Faults& faults) const;
   void check_branch(const BranchUse& use, std::size_t decision, Faults& faults) const;
   [[nodiscard]] std::string suggested(std::string_view name) const;
 

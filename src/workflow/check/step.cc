@@ -21,19 +21,46 @@ constexpr auto kStep = std::to_array<std::string_view>(
     {"name", "type", "config", "depends_on", "agent_id", "condition", "timeout_seconds", "retry",
      "on_failure", "on_crash", "output_schema", "overridable", "for_each", "max_parallel",
      "compensate"});
+constexpr auto kCompensation =
+    std::to_array<std::string_view>({"name", "type", "config", "agent_id", "timeout_seconds",
+                                     "retry", "on_crash", "output_schema"});
+constexpr std::int64_t kParallelMax = 256;
+constexpr std::int64_t kParallelDefault = 10;
+constexpr std::int64_t kCompensationSeconds = 60;
+
+/// What has no items: a step that others stand on branches of, or that is a wait itself.
+constexpr auto kWithoutItems = std::to_array<StepType>({StepType::kDecision, StepType::kWait});
+/// What can undo: it acts, or makes a value, and waits for no person.
+constexpr auto kUndoing =
+    std::to_array<StepType>({StepType::kTransform, StepType::kLlmInference, StepType::kToolCall,
+                             StepType::kWebhook, StepType::kAgent});
+
+template <std::size_t N>
+bool is_among(const std::array<StepType, N>& types, StepType type) {
+  return std::find(types.begin(), types.end(), type) != types.end();
+}
+
 constexpr auto kOnFailure = std::to_array<std::string_view>({"abort", "skip", "continue"});
 constexpr auto kOnCrash = std::to_array<std::string_view>({"retry", "fail"});
 
 class StepChecker {
  public:
+  /// `undone`: the name of the step that this one compensates; none: it is a step itself.
   StepChecker(const json::Value& step, const std::string& pointer, const Catalog& catalog,
-              Faults& faults)
-      : members_(step, pointer, kStep, faults), catalog_(catalog), faults_(faults) {
+              Faults& faults, std::optional<std::string> undone = {})
+      : members_(step, pointer, undone ? Names(kCompensation) : Names(kStep), faults),
+        catalog_(catalog),
+        faults_(faults),
+        undone_(std::move(undone)) {
     out_.pointer = pointer;
   }
 
   CheckedStep check() {
-    check_own_name();
+    if (undone_ && !members_.has("name")) {
+      name_undoing();
+    } else {
+      check_own_name();
+    }
     check_type();
     bool calls_outside = false;
     json::Value config = json::Object();
@@ -47,12 +74,12 @@ class StepChecker {
               : check_config(*out_.type, *sent, members_.at("config"), catalog_, faults_);
       config = std::move(checked.normalised);
       calls_outside = checked.calls_outside;
-      out_.references = std::move(checked.references);
+      out_.config_references = std::move(checked.references);
       out_.branches = std::move(checked.branches);
       out_.uses_secrets = !checked.secrets.empty();
       out_.waits_long = checked.waits_long;
     }
-    check_depends_on();
+    if (!undone_) check_depends_on();
     check_options();
     write_out(std::move(config), calls_outside);
     return std::move(out_);
@@ -70,11 +97,27 @@ class StepChecker {
     }
   }
 
+  void name_undoing() {
+    if (undone_->empty()) return;
+    out_.name = "compensate_" + *undone_;
+    if (const auto wrong = check_name(out_.name)) {
+      members_.fault("name", wrong->code,
+                     fmt::format("the name \"{}\" that it would get is none: {}; give it one",
+                                 shown(out_.name), wrong->message));
+    }
+  }
+
   void check_type() {
     if (!members_.require("type")) return;
     const json::Value* type = members_.typed("type", json::Type::kString);
     if (type == nullptr) return;
     out_.type = step_type_of(type->as_string());
+    if (out_.type && undone_ && !is_among(kUndoing, *out_.type)) {
+      members_.fault("type", "INVALID_VALUE",
+                     fmt::format("\"{}\" cannot compensate; allowed: transform, llm_inference, "
+                                 "tool_call, webhook, agent",
+                                 type->as_string()));
+    }
     if (out_.type) return;
     if (names_step_type(type->as_string())) {
       members_.fault("type", "NOT_SUPPORTED",
@@ -111,9 +154,12 @@ class StepChecker {
   }
 
   void check_options() {
-    members_.refuse("for_each", "\"for_each\"");
-    members_.refuse("max_parallel", "\"max_parallel\"");
-    members_.refuse("compensate", "\"compensate\"");
+    check_items();
+    if (const json::Value* undo = members_.find("compensate")) {
+      out_.compensation.push_back(
+          StepChecker(*undo, members_.at("compensate"), catalog_, faults_, out_.name).check());
+      out_.uses_secrets = out_.uses_secrets || out_.compensation.front().uses_secrets;
+    }
     if (const json::Value* condition = members_.find("condition")) {
       check_expression(*condition, members_.at("condition"), out_.references, faults_);
     }
@@ -122,6 +168,23 @@ class StepChecker {
     members_.one_of("on_crash", kOnCrash);
     members_.schema("output_schema");
     check_overridable();
+  }
+
+  void check_items() {
+    const json::Value* items = members_.find("for_each");
+    members_.integer("max_parallel", 1, kParallelMax);
+    if (items == nullptr) {
+      if (members_.has("max_parallel")) {
+        members_.fault("max_parallel", "INVALID_VALUE", "goes only with \"for_each\"");
+      }
+      return;
+    }
+    out_.has_items = true;
+    check_expression(*items, members_.at("for_each"), out_.references, faults_);
+    if (!out_.type || !is_among(kWithoutItems, *out_.type)) return;
+    members_.fault("for_each", "INVALID_VALUE",
+                   fmt::format("a step of the type \"{}\" cannot have \"for_each\"",
+                               step_type_name(*out_.type)));
   }
 
   void check_overridable() {
@@ -143,12 +206,21 @@ class StepChecker {
   }
 
   void write_out(json::Value config, bool calls_outside) {
-    out_.normalised = members_.in_order({{"config", json::Object()},
-                                         {"depends_on", json::Array()},
-                                         {"retry", json::Object()},
-                                         {"on_failure", "abort"},
-                                         {"on_crash", "retry"}});
+    json::Object defaults{
+        {"config", json::Object()}, {"retry", json::Object()}, {"on_crash", "retry"}};
+    if (undone_) {
+      if (!out_.name.empty()) defaults.set("name", out_.name);
+      defaults.set("timeout_seconds", kCompensationSeconds);
+    } else {
+      defaults.set("depends_on", json::Array());
+      defaults.set("on_failure", "abort");
+    }
+    if (out_.has_items) defaults.set("max_parallel", kParallelDefault);
+    out_.normalised = members_.in_order(defaults);
     out_.normalised.set("config", std::move(config));
+    if (!out_.compensation.empty()) {
+      out_.normalised.set("compensate", out_.compensation.front().normalised);
+    }
     out_.normalised.set(
         "retry", check_retry(members_.find("retry"), calls_outside, members_.at("retry"), faults_));
     if (const json::Value* id = members_.find("agent_id")) {
@@ -173,6 +245,7 @@ class StepChecker {
   Members members_;
   const Catalog& catalog_;
   Faults& faults_;
+  const std::optional<std::string> undone_;
   CheckedStep out_;
 };
 

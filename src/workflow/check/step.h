@@ -20,11 +20,14 @@ struct CheckedStep {
     std::string pointer;
   };
   std::vector<Dependency> depends_on;
-  std::vector<TemplateReference> references;  ///< Of config and condition.
+  std::vector<TemplateReference> references;  ///< Of condition and for_each.
+  std::vector<TemplateReference> config_references;
   std::vector<BranchUse> branches;
   bool continues = false;  ///< on_failure is "continue": its error can be read.
   bool uses_secrets = false;
   bool waits_long = false;
+  bool has_items = false;  ///< It has for_each: its config may speak of item and index.
+  std::vector<CheckedStep> compensation;  ///< At most one.
 };
 
 CheckedStep check_step(const json::Value& step, const std::string& pointer, const Catalog& catalog,
