@@ -33,7 +33,7 @@ std::vector<json::Value> examples_in(const std::string& path) {
 
 TEST(Docs, ShowDefinitionsThatAreAccepted) {
   const auto examples = examples_in("docs/workflows.md");
-  EXPECT_EQ(examples.size(), 2U);
+  EXPECT_EQ(examples.size(), 4U);
   for (const json::Value& body : examples) EXPECT_NE(normalised(body).digest, "");
 }
 
