@@ -219,6 +219,30 @@ TEST(Items, StopWithTheirRun) {
   EXPECT_EQ(world.engine->figures().calls_in_flight, 0U);
 }
 
+TEST(Items, ThatAreStoppedAreCancelledBeforeTheirSlotIsUsedAgain) {
+  EngineWorld* its = nullptr;
+  std::size_t beside = 0;
+  EngineWorld world(
+      [&](const Call& call) {
+        if (call.id.step == "next") beside = its->runner.under_way();
+        if (call.id.step == "call/i1") return fail("HTTP_400", "", Duration(10));
+        auto answer = succeed(json::Object{{"status", 200}});
+        answer.delay = std::chrono::seconds(5);
+        return answer;
+      },
+      1, {.steps_in_flight_per_tenant_max = 2, .steps_in_flight_max = 2});
+  its = &world;
+  start(world,
+        R"([{"name":"call","type":"webhook","for_each":"input.list","on_failure":"abort",
+             "config":{"url":"https://example.com/"}},
+            {"name":"done","type":"transform","config":{"output":1},
+             "compensate":{"name":"next","type":"webhook","config":{"url":"https://example.com/"}}}])",
+        2);
+  world.scheduler.run_for(std::chrono::seconds(1));
+  ASSERT_EQ(world.runner.made.back().id.step, "next");
+  EXPECT_EQ(beside, 0U);
+}
+
 TEST(Items, OfAnAgentAreTasksOfWorkers) {
   EngineWorld world(echo);
   const auto run = start(world,

@@ -280,9 +280,7 @@ void Lane::process(Actor& actor) {
     }
     std::move(reaction.events.begin(), reaction.events.end(), std::back_inserter(events));
     std::move(reaction.contents.begin(), reaction.contents.end(), std::back_inserter(contents));
-    std::move(reaction.calls.begin(), reaction.calls.end(), std::back_inserter(pending->calls));
-    std::move(reaction.cancels.begin(), reaction.cancels.end(),
-              std::back_inserter(pending->cancels));
+    take_calls(reaction, *pending);
     std::move(reaction.tasks.begin(), reaction.tasks.end(), std::back_inserter(pending->tasks));
     pending->wants_more = reaction.wants_more;
     pending->wants_slots = reaction.wants_slots;
@@ -322,6 +320,18 @@ void Lane::process(Actor& actor) {
   }
   pending->events = events.size();
   this->commit(actor, std::move(commit), std::move(pending));
+}
+
+/// A call that the same commit cancels does not leave.
+void Lane::take_calls(Reaction& reaction, Pending& pending) {
+  const auto is_cancelled = [&reaction](const Call& call) {
+    return std::find(reaction.cancels.begin(), reaction.cancels.end(), call.id) !=
+           reaction.cancels.end();
+  };
+  std::erase_if(pending.calls, is_cancelled);
+  std::erase_if(reaction.calls, is_cancelled);
+  std::move(reaction.calls.begin(), reaction.calls.end(), std::back_inserter(pending.calls));
+  std::move(reaction.cancels.begin(), reaction.cancels.end(), std::back_inserter(pending.cancels));
 }
 
 bool Lane::may_leave(const Actor& actor, bool waits_for_slot) const {
@@ -418,12 +428,9 @@ void Lane::go_on(Actor& actor, Pending& pending) {
     if (answer) answer(std::move(outcome));
   }
   if (is_stopped_) return;
-  for (Call& call : pending.calls) {
-    const bool is_cancelled =
-        std::find(pending.cancels.begin(), pending.cancels.end(), call.id) != pending.cancels.end();
-    if (!is_cancelled) dispatch(actor, std::move(call));
-  }
+  // What is cancelled gave its slot to what leaves now.
   for (const CallId& cancel : pending.cancels) engine_.runner_.cancel(cancel);
+  for (Call& call : pending.calls) dispatch(actor, std::move(call));
   if (!is_terminal(status)) {
     if (actor.row.wake_at) arm_on_strand(run, actor.tenant, *actor.row.wake_at);
     if (pending.wants_slots) wait_for_slot(actor);

@@ -91,6 +91,7 @@ class Lane {
   static void give_again(Actor& actor, Pending& pending);
   void process(Actor& actor);
   void rest(Actor& actor);
+  static void take_calls(Reaction& reaction, Pending& pending);
   [[nodiscard]] bool may_leave(const Actor& actor, bool waits_for_slot) const;
   store::Commit transition(Actor& actor, Pending& pending, bool waits_for_slot);
   void state_at(Actor& actor, std::optional<Time> time);

@@ -7,8 +7,9 @@
 
 namespace avow::engine {
 
-inline constexpr std::array<std::uint64_t, 1> kFailedSeeds = {
+inline constexpr std::array<std::uint64_t, 2> kFailedSeeds = {
     1,
+    1235,  // a call left before the one that it took its slot from was cancelled
 };
 
 }  // namespace avow::engine

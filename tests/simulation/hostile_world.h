@@ -31,6 +31,7 @@ class HostileWorld {
     if (given.empty() || one_in(2)) given.push_back(fresh_answer(call));
     if (!is_calm && one_in(8)) return testing::fail("TRANSPORT_ERROR", "transport", delay);
     auto answer = testing::succeed(given.back(), delay);
+    if (call.kind == CallKind::kModel) std::get<CallResult>(answer.outcome).usage = {10, 20};
     answer.is_told_twice = !is_calm && one_in(8);
     return answer;
   }

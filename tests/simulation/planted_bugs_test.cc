@@ -96,9 +96,9 @@ void a_step_that_does_not_wait() {
   expect_found<StepsWaitForWhatTheyDependOn>(in_a_run([](RunStory& run) {
     if (run.state.is_agent_run) return false;
     const Plan& plan = run.state.plan();
-    const std::size_t i = find_event(run, [&plan](const Event& event) {
-      return event.type == "step.started" &&
-             !plan.steps[plan.find(event.step)].dependencies.empty();
+    const std::size_t i = find_event(run, [&run, &plan](const Event& event) {
+      return event.type == "step.started" && is_of_step(run.state, event) &&
+             !planned(plan, event.step).dependencies.empty();
     });
     if (i == run.events.size()) return false;
     std::rotate(run.events.begin() + 1, run.events.begin() + static_cast<std::ptrdiff_t>(i),
@@ -171,7 +171,7 @@ void a_call_that_is_repeated_where_it_must_not() {
     for (const Departure& departure : run.departures) {
       const std::string& step = departure.call.id.step;
       if (run.state.is_agent_run ||
-          run.state.plan().steps[run.state.index_of(step)].on_crash != workflow::OnCrash::kFail)
+          planned(run.state.plan(), step).on_crash != workflow::OnCrash::kFail)
         continue;
       Departure again = departure;
       ++again.process;
@@ -201,6 +201,71 @@ void a_result_that_nobody_gave() {
     }
     return !run.answers.empty();
   }));
+}
+
+void an_item_that_ends_twice() {
+  expect_found<ItemsAreDoneOnceAndInTheirPlace>(doubled("items.completed"));
+}
+
+void an_item_out_of_its_place() {
+  expect_found<ItemsAreDoneOnceAndInTheirPlace>(in_a_run([](RunStory& run) {
+    for (const Event& event : run.events) {
+      const json::Value* list = run.contents.find({event.seq, "output"});
+      const bool is_list = event.type == "step.completed" && !run.state.is_agent_run &&
+                           planned(run.state.plan(), event.step).for_each;
+      if (!is_list || list->as_array().size() < 2 ||
+          list->as_array().front() == list->as_array().back())
+        continue;
+      json::Array turned(list->as_array().rbegin(), list->as_array().rend());
+      Contents changed;
+      for (const Content& content : run.contents.all()) {
+        const bool is_it = content.ref == ContentRef{event.seq, "output"};
+        changed.add({content.ref, content.salt, is_it ? json::Value(turned) : content.value});
+      }
+      run.contents = std::move(changed);
+      return true;
+    }
+    return false;
+  }));
+}
+
+void too_many_items_at_once() {
+  expect_found<ItemsAreDoneOnceAndInTheirPlace>(in_a_run([](RunStory& run) {
+    const std::size_t i =
+        find_event(run, [](const Event& event) { return event.data.find("item") != nullptr; });
+    if (i == run.events.size()) return false;
+    const Event item = run.events[i];
+    run.events.insert(run.events.begin() + static_cast<std::ptrdiff_t>(i), 4, item);
+    return true;
+  }));
+}
+
+/// Takes the events of the first step that undoes one away.
+void a_step_that_is_not_undone() {
+  expect_found<StepsAreUndoneInReverse>(in_a_run([](RunStory& run) {
+    if (run.state.is_agent_run || !is_terminal(run.state.status)) return false;
+    return std::erase_if(run.events, [&run](const Event& event) {
+             return !event.step.empty() &&
+                    run.state.plan().find(event.step) >= run.state.plan().steps.size();
+           }) > 0;
+  }));
+}
+
+void a_step_that_is_undone_in_a_run_that_goes_on() {
+  expect_found<StepsAreUndoneInReverse>(in_a_run([](RunStory& run) {
+    return std::erase_if(run.events, [](const Event& event) {
+             return event.type == "run.compensating" || event.type == "run.cancel_requested";
+           }) > 0;
+  }));
+}
+
+void a_call_that_is_not_in_the_budget() {
+  Bug bug;
+  // It says that calls come to less than they do.
+  bug.in_the_world = [](EngineWorld& world) {
+    world.runner.worst = [](const json::Value&) { return WorstCase{1, 0}; };
+  };
+  expect_found<KeepsToItsBudget>(bug);
 }
 
 void a_store_that_forgets_a_commit() {
@@ -301,36 +366,42 @@ void a_statement_that_is_left_out() {
 }
 
 TEST(PlantedBugs, AreFoundForEveryPromise) {
-  for (const auto& [name, plant] :
-       {std::pair{"two ends", two_ends},
-        std::pair{"time that goes back", time_that_goes_back},
-        std::pair{"an event that is left out", an_event_that_is_left_out},
-        std::pair{"a step that ends twice", a_step_that_ends_twice},
-        std::pair{"a step that does not wait", a_step_that_does_not_wait},
-        std::pair{"a step that is skipped for nothing", a_step_that_is_skipped_for_nothing},
-        std::pair{"a run that completes over a failure", a_run_that_completes_over_a_failure},
-        std::pair{"too many steps", too_many_steps},
-        std::pair{"too many attempts", too_many_attempts},
-        std::pair{"a slot too many", a_slot_too_many},
-        std::pair{"a request that changes", a_request_that_changes},
-        std::pair{"a call that leaves twice", a_call_that_leaves_twice},
-        std::pair{"a call that is repeated where it must not",
-                  a_call_that_is_repeated_where_it_must_not},
-        std::pair{"a call that leaves before its commit", a_call_that_leaves_before_its_commit},
-        std::pair{"an answer that is recorded twice", an_answer_that_is_recorded_twice},
-        std::pair{"a result that nobody gave", a_result_that_nobody_gave},
-        std::pair{"a store that forgets a commit", a_store_that_forgets_a_commit},
-        std::pair{"a run that is lost", a_run_that_is_lost},
-        std::pair{"a row that stays behind", a_row_that_stays_behind},
-        std::pair{"an engine that had another run", an_engine_that_had_another_run},
-        std::pair{"a recovery that forgets runs", a_recovery_that_forgets_runs},
-        std::pair{"a slot that leaks", a_slot_that_leaks},
-        std::pair{"an end without a proof", an_end_without_a_proof},
-        std::pair{"a statement that is made twice", a_statement_that_is_made_twice},
-        std::pair{"a root that is not the journals", a_root_that_is_not_the_journals},
-        std::pair{"an old run that the log does not know", an_old_run_that_the_log_does_not_know},
-        std::pair{"a doubt that is not stated", a_doubt_that_is_not_stated},
-        std::pair{"a statement that is left out", a_statement_that_is_left_out}}) {
+  const std::pair<const char*, void (*)()> bugs[] = {
+      {"two ends", two_ends},
+      {"time that goes back", time_that_goes_back},
+      {"an event that is left out", an_event_that_is_left_out},
+      {"a step that ends twice", a_step_that_ends_twice},
+      {"a step that does not wait", a_step_that_does_not_wait},
+      {"a step that is skipped for nothing", a_step_that_is_skipped_for_nothing},
+      {"a run that completes over a failure", a_run_that_completes_over_a_failure},
+      {"too many steps", too_many_steps},
+      {"too many attempts", too_many_attempts},
+      {"a slot too many", a_slot_too_many},
+      {"a request that changes", a_request_that_changes},
+      {"a call that leaves twice", a_call_that_leaves_twice},
+      {"a call that is repeated where it must not", a_call_that_is_repeated_where_it_must_not},
+      {"a call that leaves before its commit", a_call_that_leaves_before_its_commit},
+      {"an answer that is recorded twice", an_answer_that_is_recorded_twice},
+      {"a result that nobody gave", a_result_that_nobody_gave},
+      {"an item that ends twice", an_item_that_ends_twice},
+      {"an item out of its place", an_item_out_of_its_place},
+      {"too many items at once", too_many_items_at_once},
+      {"a step that is not undone", a_step_that_is_not_undone},
+      {"a step that is undone in a run that goes on", a_step_that_is_undone_in_a_run_that_goes_on},
+      {"a call that is not in the budget", a_call_that_is_not_in_the_budget},
+      {"a store that forgets a commit", a_store_that_forgets_a_commit},
+      {"a run that is lost", a_run_that_is_lost},
+      {"a row that stays behind", a_row_that_stays_behind},
+      {"an engine that had another run", an_engine_that_had_another_run},
+      {"a recovery that forgets runs", a_recovery_that_forgets_runs},
+      {"a slot that leaks", a_slot_that_leaks},
+      {"an end without a proof", an_end_without_a_proof},
+      {"a statement that is made twice", a_statement_that_is_made_twice},
+      {"a root that is not the journals", a_root_that_is_not_the_journals},
+      {"an old run that the log does not know", an_old_run_that_the_log_does_not_know},
+      {"a doubt that is not stated", a_doubt_that_is_not_stated},
+      {"a statement that is left out", a_statement_that_is_left_out}};
+  for (const auto& [name, plant] : bugs) {
     SCOPED_TRACE(name);
     plant();
   }

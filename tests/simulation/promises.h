@@ -17,6 +17,22 @@ inline bool is_step_end(std::string_view type) {
          type == "step.cancelled";
 }
 
+/// Of the step that an event is about, or of its item: as in the key of its calls.
+inline std::string unit_of(const Event& event) {
+  const json::Value* item = event.data.find("item");
+  return item == nullptr ? event.step : fmt::format("{}/i{}", event.step, item->as_int());
+}
+/// What the plan says of a step, of what undoes one, or of an item.
+inline const workflow::Step& planned(const Plan& plan, std::string_view unit) {
+  const std::size_t i = plan.find(unit.substr(0, unit.find('/')));
+  return i < plan.steps.size() ? plan.steps[i] : plan.compensations[i - plan.steps.size()];
+}
+/// Whether it is about a step that was there from the start, not about an item or what undoes one.
+inline bool is_of_step(const RunState& state, const Event& event) {
+  if (event.step.empty() || event.data.find("item") != nullptr) return false;
+  return state.is_agent_run || state.plan().find(event.step) < state.plan().steps.size();
+}
+
 class EndsAtMostOnce : public RunPromise {
  public:
   EndsAtMostOnce() : RunPromise("a run ends at most once, and nothing comes after its end") {}
@@ -52,9 +68,9 @@ class EachStepStartsAndEndsAtMostOnce : public RunPromise {
     std::set<std::string> ended;
     for (const Event& event : run.events) {
       if (event.type == "step.started") {
-        if (ended.contains(event.step)) return event.step + " started after its end";
-        if (event.attempt == 1 && !started.insert(event.step).second)
-          return event.step + " started twice";
+        const std::string unit = unit_of(event);
+        if (ended.contains(event.step)) return unit + " started after its step's end";
+        if (event.attempt == 1 && !started.insert(unit).second) return unit + " started twice";
       }
       if (is_step_end(event.type) && !ended.insert(event.step).second)
         return event.step + " ended twice";
@@ -74,6 +90,7 @@ class StepsWaitForWhatTheyDependOn : public RunPromise {
     for (const Event& event : run.events) {
       if (is_step_end(event.type)) ended.insert(event.step);
       if (event.type != "step.started" && event.type != "step.skipped") continue;
+      if (!is_of_step(run.state, event)) continue;
       for (const std::size_t dependency : plan.steps[plan.find(event.step)].dependencies) {
         const std::string& parent = plan.steps[dependency].name;
         if (!ended.contains(parent))
@@ -145,9 +162,10 @@ class KeepsToMaxSteps : public RunPromise {
  public:
   KeepsToMaxSteps() : RunPromise("a run starts no more steps than it may") {}
   [[nodiscard]] Fault judge_run(const RunStory& run) const override {
-    const auto starts = std::count_if(run.events.begin(), run.events.end(), [](const Event& event) {
-      return event.type == "step.started" && event.attempt == 1;
-    });
+    const auto starts =
+        std::count_if(run.events.begin(), run.events.end(), [&run](const Event& event) {
+          return event.type == "step.started" && event.attempt == 1 && is_of_step(run.state, event);
+        });
     if (starts <= run.asked.max_steps) return std::nullopt;
     return fmt::format("{} steps started, of at most {}", starts, run.asked.max_steps);
   }
@@ -159,16 +177,17 @@ class KeepsToMaxAttempts : public RunPromise {
   [[nodiscard]] Fault judge_run(const RunStory& run) const override {
     std::map<std::string, int> retries;
     for (const Event& event : run.events) {
-      if (event.type == "effect.started") retries[event.step] = 0;
-      if (event.type == "step.retrying" && ++retries[event.step] >= most(run.state, event.step))
-        return fmt::format("{} was tried again {} times", event.step, retries[event.step]);
+      const std::string unit = unit_of(event);
+      if (event.type == "effect.started") retries[unit] = 0;
+      if (event.type == "step.retrying" && ++retries[unit] >= most(run.state, unit))
+        return fmt::format("{} was tried again {} times", unit, retries[unit]);
     }
     return std::nullopt;
   }
 
  private:
   static int most(const RunState& state, const std::string& step) {
-    return state.is_agent_run ? 3 : state.plan().steps[state.index_of(step)].retry.max_attempts;
+    return state.is_agent_run ? 3 : planned(state.plan(), step).retry.max_attempts;
   }
 };
 
@@ -209,8 +228,7 @@ class AnAttemptIsRepeatedOnlyAfterACrash : public RunPromise {
 
  private:
   static bool may_repeat(const RunState& state, const std::string& step) {
-    return state.is_agent_run ||
-           state.plan().steps[state.index_of(step)].on_crash == workflow::OnCrash::kRetry;
+    return state.is_agent_run || planned(state.plan(), step).on_crash == workflow::OnCrash::kRetry;
   }
 };
 
@@ -220,7 +238,8 @@ class NoCallLeavesWithoutATrace : public RunPromise {
   [[nodiscard]] Fault judge_run(const RunStory& run) const override {
     std::set<std::pair<std::string, std::int64_t>> traced;
     for (const Event& event : run.events) {
-      if (event.type == "effect.started") traced.emplace(event.step, event.data.int_or("call", 0));
+      if (event.type == "effect.started")
+        traced.emplace(unit_of(event), event.data.int_or("call", 0));
     }
     for (const Departure& departure : run.departures) {
       const CallId& id = departure.call.id;
@@ -238,7 +257,7 @@ class AnEffectIsCompletedAtMostOnce : public RunPromise {
     std::set<std::pair<std::string, std::int64_t>> started;
     std::set<std::pair<std::string, std::int64_t>> completed;
     for (const Event& event : run.events) {
-      const std::pair key(event.step, event.data.int_or("call", 0));
+      const std::pair key(unit_of(event), event.data.int_or("call", 0));
       if (event.type == "effect.started" && !started.insert(key).second)
         return fmt::format("call {} of {} was started twice", key.second, key.first);
       if (event.type != "llm.called" && event.type != "tool.called") continue;
@@ -289,6 +308,143 @@ class TheRecordedResultIsTheOneUsed : public RunPromise {
     const auto at = run.answers.find(key);
     return at != run.answers.end() &&
            std::find(at->second.begin(), at->second.end(), result) != at->second.end();
+  }
+};
+
+/// An item ends once, so many are open at once as may be, and the step's list is what they gave.
+class ItemsAreDoneOnceAndInTheirPlace : public RunPromise {
+ public:
+  ItemsAreDoneOnceAndInTheirPlace()
+      : RunPromise("each item ends at most once, no more are open than may be, each in its place") {
+  }
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    std::map<std::string, Seen> seen;
+    for (const Event& event : run.events) {
+      if (event.step.empty() || run.state.is_agent_run) continue;
+      Seen& step = seen[event.step];
+      const workflow::Step& plan = planned(run.state.plan(), event.step);
+      if (event.type == "step.started" && event.data.find("item") != nullptr &&
+          event.attempt == 1 && ++step.open > plan.max_parallel) {
+        return fmt::format("{} has {} items open", event.step, step.open);
+      }
+      if (event.type == "items.completed") {
+        if (const Fault fault = take(run, event, step)) return fault;
+      }
+      if (event.type == "step.completed" && plan.for_each) {
+        const json::Value* list = run.contents.find({event.seq, "output"});
+        if (list == nullptr || list->as_array().size() != step.given.size())
+          return event.step + " has a list of another length";
+        for (const auto& [item, value] : step.given) {
+          if (value && list->as_array()[item] != *value)
+            return fmt::format("item {} of {} is not in its place", item, event.step);
+        }
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  struct Seen {
+    std::size_t open = 0;
+    std::map<std::size_t, std::optional<json::Value>> given;  ///< None: it failed.
+  };
+
+  static Fault take(const RunStory& run, const Event& event, Seen& step) {
+    const json::Array& items = event.data.find("items")->as_array();
+    const json::Value* failed = event.data.find("failed");
+    const json::Value* output = run.contents.find({event.seq, "output"});
+    if (items.size() > kItemsPerEventMax) return event.step + " ended too many items at once";
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const auto item = static_cast<std::size_t>(items[i].as_int());
+      const bool is_failed = failed != nullptr && failed->find(std::to_string(item)) != nullptr;
+      const auto given = is_failed ? std::optional<json::Value>() : output->as_array()[i];
+      if (!step.given.emplace(item, given).second)
+        return fmt::format("item {} of {} ended twice", item, event.step);
+      if (step.open > 0) --step.open;
+    }
+    return std::nullopt;
+  }
+};
+
+/// Only steps that completed, only when the run ends, each once, the last one first.
+class StepsAreUndoneInReverse : public RunPromise {
+ public:
+  StepsAreUndoneInReverse()
+      : RunPromise("a run that fails or is cancelled undoes what completed, the last one first") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    if (run.state.is_agent_run) return std::nullopt;
+    const Plan& plan = run.state.plan();
+    std::vector<std::string> to_undo;  // by completion
+    bool is_ending = false;
+    std::string at_work;
+    for (const Event& event : run.events) {
+      is_ending = is_ending || event.type == "run.compensating" ||
+                  event.type == "run.cancel_requested" || is_abort(run.state, event);
+      if (is_run_end(event.type)) {
+        if (event.type != "run.completed" && !to_undo.empty())
+          return to_undo.back() + " was left to do when the run ended";
+        if (!at_work.empty()) return at_work + " was at work when the run ended";
+      }
+      if (event.step.empty()) continue;
+      const std::size_t i = plan.find(event.step);
+      const bool is_undoing = i >= plan.steps.size();
+      if (!is_undoing && event.type == "step.completed" && plan.steps[i].compensation)
+        to_undo.push_back(plan.compensations[*plan.steps[i].compensation].name);
+      if (!is_undoing) continue;
+      if (event.type == "step.started" && event.attempt == 1) {
+        if (!is_ending) return event.step + " began in a run that goes on";
+        if (!at_work.empty()) return event.step + " began beside " + at_work;
+        at_work = event.step;
+      }
+      if (!is_step_end(event.type)) continue;
+      if (to_undo.empty() || to_undo.back() != event.step)
+        return event.step + " was not the next to undo";
+      to_undo.pop_back();
+      at_work.clear();
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static bool is_abort(const RunState& state, const Event& event) {
+    return event.type == "step.failed" && is_of_step(state, event) &&
+           planned(state.plan(), event.step).on_failure == workflow::OnFailure::kAbort;
+  }
+};
+
+/// What calls came to, and may still come to at the worst.
+class KeepsToItsBudget : public RunPromise {
+ public:
+  KeepsToItsBudget() : RunPromise("a run's calls can never come to more than its budget") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    const workflow::Budget& budget = run.state.plan().budget;
+    if (!budget.is_limited()) return std::nullopt;
+    std::map<std::string, std::int64_t> reserved;
+    std::int64_t used = 0;
+    for (const Event& event : run.events) {
+      if (!event.step.empty() && run.state.plan().find(event.step) >= run.state.plan().steps.size())
+        continue;  // what undoes steps counts in no limit
+      const std::string unit = unit_of(event);
+      if (event.type == "effect.started") reserved[unit] = event.data.int_or("reserved_tokens", 0);
+      if (event.type == "llm.called") {
+        used += event.data.int_or("input_tokens", 0) + event.data.int_or("output_tokens", 0);
+        reserved.erase(unit);
+      }
+      if (is_step_end(event.type)) {
+        std::erase_if(reserved, [&event](const auto& one) {
+          return one.first == event.step || one.first.starts_with(event.step + "/");
+        });
+      }
+      if (event.type == "items.completed") {
+        for (const json::Value& item : event.data.find("items")->as_array())
+          reserved.erase(fmt::format("{}/i{}", event.step, item.as_int()));
+      }
+      std::int64_t sum = used;
+      for (const auto& [name, tokens] : reserved) sum += tokens;
+      if (budget.tokens_max && sum > *budget.tokens_max)
+        return fmt::format("event {}: {} tokens of {}", event.seq, sum, *budget.tokens_max);
+    }
+    return std::nullopt;
   }
 };
 
@@ -398,7 +554,8 @@ class EveryRunEndsInTime : public Promise {
       if (!is_run_end(run.events.back().type))
         return fmt::format("{} did not end; its last event is {}", run.row.id.ulid(),
                            run.events.back().type);
-      if (run.events.back().time > std::max(run.asked.deadline, *story.calm_since) + kMore)
+      if (run.events.back().time >
+          std::max(run.asked.deadline, *story.calm_since) + kMore + time_to_undo(run))
         return fmt::format("{} ended at {}", run.row.id.ulid(),
                            format_time(run.events.back().time));
     }
@@ -407,6 +564,14 @@ class EveryRunEndsInTime : public Promise {
 
  private:
   static constexpr Duration kMore = std::chrono::seconds(61);
+
+  /// What undoes steps has time of its own, one after the other.
+  static Duration time_to_undo(const RunStory& run) {
+    Duration sum{};
+    for (const workflow::Step& undo : run.state.plan().compensations)
+      sum += (*undo.timeout + undo.retry.max_delay) * undo.retry.max_attempts;
+    return sum;
+  }
 };
 
 class NothingIsLeftOver : public Promise {

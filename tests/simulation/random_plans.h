@@ -19,8 +19,12 @@ class RandomPlan {
     for (std::size_t i = 0; i < count; ++i) add_step("s" + std::to_string(i));
     json::Array steps;
     for (json::Object& step : steps_) steps.emplace_back(std::move(step));
-    const auto normalised = workflow::normalise(
-        json::Object{{"name", "random"}, {"steps", std::move(steps)}}, testing::AnythingGoes());
+    json::Object body{{"name", "random"}, {"steps", std::move(steps)}, {"timeout_seconds", 600}};
+    if (one_in(4)) {
+      body.set("budget", json::Object{{"max_tokens",
+                                       static_cast<std::int64_t>(100 * (1 + chance_.below(20)))}});
+    }
+    const auto normalised = workflow::normalise(body, testing::AnythingGoes());
     if (const auto* faults = std::get_if<workflow::Faults>(&normalised)) {
       for (const auto& fault : *faults) fmt::print(stderr, "{} {}\n", fault.pointer, fault.message);
     }
@@ -75,6 +79,7 @@ class RandomPlan {
         step.set("agent_id", agent_.uuid());
         return is("agent", {{"action", "work"}, {"parameters", json::Object{{"v", value}}}});
       case 4:
+        if (one_in(3)) return is("wait", {{"until", "${{ run.started_at }}"}});
         return is("wait", {{"seconds", static_cast<std::int64_t>(1 + chance_.below(30))}});
       case 5:
         return is("tool_call", {{"tool", "look"}, {"arguments", json::Object{{"v", value}}}});
@@ -119,6 +124,31 @@ class RandomPlan {
       step.set("condition", "steps." + dependencies.front().as_string() + ".status == 'completed'");
     }
     if (one_in(4)) step.set("on_failure", one_in(2) ? "skip" : "continue");
+    if (type != "decision" && type != "wait" && one_in(5)) choose_items(step);
+    if (one_in(5)) choose_undoing(step);
+  }
+
+  void choose_items(json::Object& step) {
+    static const char* const kLists[] = {"[1, 2, 3].map(x, x * input.n)", "input.list", "[]",
+                                         "input.list.filter(x, x > input.n)"};
+    step.set("for_each", kLists[chance_.below(4)]);
+    step.set("max_parallel", static_cast<std::int64_t>(1 + chance_.below(4)));
+  }
+
+  void choose_undoing(json::Object& step) {
+    json::Object undo{{"type", "webhook"},
+                      {"config", json::Object{{"url", "https://example.com/undo"}}}};
+    if (one_in(3)) {
+      undo.set("type", "transform");
+      undo.set("config", json::Object{{"output", one_in(3) ? "${{ input.missing }}" : "undone"}});
+    } else if (one_in(4)) {
+      undo.set("type", "agent");
+      undo.set("agent_id", agent_.uuid());
+      undo.set("config", json::Object{{"action", "undo"}});
+    } else if (one_in(4)) {
+      undo.set("on_crash", "fail");
+    }
+    step.set("compensate", std::move(undo));
   }
 
   /// Puts the step on a branch of one or two of the decisions that it depends on.

@@ -2,6 +2,7 @@
 #include "simulation.h"
 
 #include "crypto/sha256.h"
+#include "promises.h"
 #include "random_plans.h"
 
 namespace avow::engine {
@@ -35,6 +36,8 @@ Simulation::Simulation(std::uint64_t seed, Bug bug)
         return outside_.answer(call);
       },
       seed_, with_more(limits_, bug_.more_slots));
+  // More than any call of this world comes to.
+  world_->runner.worst = [](const json::Value&) { return WorstCase{40, 0}; };
   if (has_faults_) {
     world_->faults.script = [this](const store::Commit&) { return outside_.commit(); };
     world_->faults.is_read_refused = [this] { return outside_.refuses_read(); };
@@ -74,7 +77,8 @@ void Simulation::start_run() {
       [&](Start& start) {
         start.timeout_seconds = kRunTimeoutSeconds;
         start.max_steps = asked.max_steps + bug_.more_steps;
-        start.input = json::Object{{"n", static_cast<std::int64_t>(chance_.below(10))}};
+        start.input = json::Object{{"n", static_cast<std::int64_t>(chance_.below(10))},
+                                   {"list", json::Array{1, 4, 7, 9, 11}}};
       },
       asked.tenant));
   asked.run = runs_.back().id;
@@ -167,7 +171,7 @@ void Simulation::depart(const Call& call) {
       if (!events[i].ends_with(R"("type":"effect.in_doubt","v":1})")) continue;
       departure.doubt_at = static_cast<std::uint32_t>(i + 1);
       const Event doubt = decoded({events[i]}).front();
-      departure.is_after_doubt = doubt.step == call.id.step && doubt.attempt == call.attempt &&
+      departure.is_after_doubt = unit_of(doubt) == call.id.step && doubt.attempt == call.attempt &&
                                  doubt.data.int_or("call", 0) == call.id.number;
     }
     const auto newest = world.store.find_statement(call.id.run.value);

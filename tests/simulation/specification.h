@@ -26,6 +26,9 @@ inline const Specification& specification() {
     list.push_back(std::make_unique<NoCallLeavesWithoutATrace>());
     list.push_back(std::make_unique<AnEffectIsCompletedAtMostOnce>());
     list.push_back(std::make_unique<TheRecordedResultIsTheOneUsed>());
+    list.push_back(std::make_unique<ItemsAreDoneOnceAndInTheirPlace>());
+    list.push_back(std::make_unique<StepsAreUndoneInReverse>());
+    list.push_back(std::make_unique<KeepsToItsBudget>());
     list.push_back(std::make_unique<NothingAcknowledgedIsLost>());
     list.push_back(std::make_unique<TheRowIsWhatTheJournalSays>());
     list.push_back(std::make_unique<TheEngineHadWhatTheStoreHas>());
