@@ -32,7 +32,7 @@ struct AdminChange {
   TenantId tenant;  ///< Whose numbering it stands in.
   Id id;
   std::string_view subject;  ///< "tenant", "api_key" or "tool".
-  std::string_view change;   ///< "created" or "revoked".
+  std::string_view change;   ///< "created", "updated" or "revoked".
   json::Value record;        ///< As answers show it.
 };
 store::QueuedStatement admin_changed(const Call& call, const AdminChange& change);

@@ -12,6 +12,10 @@ namespace {
 
 constexpr Access kKeys{Access::Kind::kScope, auth::Scope::kApiKeysWrite, true};
 
+std::function<void()> apply_terms(Services& services, const auth::Tenant& tenant) {
+  return [&services, tenant] { services.tenant_terms->apply(tenant, services.engine); };
+}
+
 Reply create_tenant(Call& call) {
   const auto tenant = auth::make_tenant(call.body, call.now, call.services.rng);
   if (!tenant.value) return problem_of(tenant.faults);
@@ -27,7 +31,33 @@ Reply create_tenant(Call& call) {
                              .tasks = {},
                              .answer = call.kept(response),
                              .statements = {admin_changed(call, made)}},
-                            response);
+                            response, apply_terms(call.services, *tenant.value));
+}
+
+/// Name, share of slots and limits, from the moment at which the change is durable.
+Reply patch_tenant(Call& call) {
+  const auto id = call.path_id("id");
+  if (!id) return problem_of(id.error());
+  const auto record = call.services.store.get_record(store::RecordKind::kTenant, *id);
+  if (!record && record.error().code != Code::kNotFound) return problem_of(record.error());
+  if (!record) return problem(404, fmt::format("no tenant {}", id->uuid()));
+  const auto before = auth::tenant_from(*record);
+  if (!before) return problem_of(before.error());
+  const auto tenant = auth::patch_tenant(*before, call.body);
+  if (!tenant.value) return problem_of(tenant.faults);
+  const net::Response response = json_response(200, auth::render(*tenant.value));
+  const AdminChange made{.tenant = tenant.value->id,
+                         .id = tenant.value->id.value,
+                         .subject = "tenant",
+                         .change = "updated",
+                         .record = auth::render(*tenant.value)};
+  return commit_then_answer(call,
+                            {.run = {},
+                             .records = {auth::to_change(*tenant.value)},
+                             .tasks = {},
+                             .answer = {},
+                             .statements = {admin_changed(call, made)}},
+                            response, apply_terms(call.services, *tenant.value));
 }
 
 /// A platform key works on the keys of the tenant that it names. Nothing if that one is there.
@@ -128,6 +158,7 @@ Reply revoke_key(Call& call) {
 std::vector<Route> key_routes() {
   return {
       {"POST", "/v1/tenants", kPlatform, create_tenant, "createTenant"},
+      {"PATCH", "/v1/tenants/{id}", kPlatform, patch_tenant, "patchTenant"},
       {"POST", "/v1/api-keys", kKeys, create_key, "createApiKey"},
       {"GET", "/v1/api-keys", kKeys, list_keys, "listApiKeys"},
       {"DELETE", "/v1/api-keys/{id}", kKeys, revoke_key, "revokeApiKey"},

@@ -19,8 +19,12 @@ class EveryOperation : public ::testing::Test {
                   const std::string& body = "", const std::string& prefer = "") {
     auto request = world_.request(method, target, body);
     if (!prefer.empty()) request.headers.set("Prefer", prefer);
+    return ask(request);
+  }
+
+  json::Value ask(const net::Request& request) {
     const auto response = world_.send(request);
-    const auto match = router().match(method, request.segments);
+    const auto match = router().match(request.method, request.segments);
     if (match.route != nullptr) {
       seen_.insert(fmt::format("{} {}", match.route->operation_id, response.status));
     }
@@ -80,6 +84,10 @@ class EveryOperation : public ::testing::Test {
     const std::string run = "/v1/orchestrations/" + ended.string_or("orchestration_id");
     ask("GET", run);
     ask("GET", run + "/events");
+    auto live = world_.request("GET", run + "/events");
+    live.headers.set("Accept", "text/event-stream");
+    live.headers.set("Last-Event-ID", "1000");
+    ask(live);
     ask("GET", run + "/contents/1/input");
     ask("GET", "/v1/orchestrations?label.k=v");
     ask("GET", "/v1/orchestrations");
@@ -162,7 +170,8 @@ class EveryOperation : public ::testing::Test {
     ask("GET", "/v1/api-keys");
     ask("DELETE", "/v1/api-keys/" + key);
     world_.key = world_.make_platform_key();
-    ask("POST", "/v1/tenants", R"({"name":"t"})");
+    const std::string tenant = ask("POST", "/v1/tenants", R"({"name":"t"})").string_or("tenant_id");
+    ask("PATCH", "/v1/tenants/" + tenant, R"({"weight":2})");
   }
 
   ApiWorld world_;

@@ -244,6 +244,7 @@ json::Value Rendering::run() const {
   if (state_.agent) out.set("agent_id", agent_name(*state_.agent));
   const json::Value* agents = facts.find("agents");
   out.set("agents", agents == nullptr ? json::Value(json::Array()) : *agents);
+  out.set("priority", state_.priority);
   out.set("parameters", value(state_.parameters.ref));
   out.set("input", value(state_.input.ref));
   out.set("status", engine::run_status_name(state_.status));
@@ -345,6 +346,7 @@ json::Value render_created(RunId id, const engine::PlanIndex& plan, const engine
   json::Array agents;
   for (const AgentId& agent : start.agents) agents.emplace_back(agent.uuid());
   out.set("agents", std::move(agents));
+  out.set("priority", start.priority);
   out.set("parameters",
           inline_or_reference(start.parameters, id, {kFirst, "parameters"}, inline_max));
   out.set("input", inline_or_reference(start.input, id, {kFirst, "input"}, inline_max));

@@ -5,8 +5,10 @@
 
 #include <charconv>
 
+#include "api/live_view.h"
 #include "api/orchestration_view.h"
 #include "api/route.h"
+#include "api/start.h"
 #include "api/workflow_cache.h"
 #include "json/parse.h"
 #include "json/pointer.h"
@@ -117,13 +119,15 @@ Result<store::RunQuery> run_query(const Call& call) {
         return failure(Code::kInvalidArgument, "at most {} labels can be asked for",
                        workflow::kLabelsMax);
       }
+    } else if (name == "name") {
+      query.labels.emplace_back(kNameLabel, value);
     } else if (name != "status" && name != "workflow_id" && name != "agent_id" &&
                name != "created_after" && name != "created_before" && name != "limit" &&
                name != "cursor") {
       return failure(
           Code::kInvalidArgument,
-          "unknown query parameter \"{}\"; allowed: status, workflow_id, agent_id, created_after, "
-          "created_before, label.<key>, limit, cursor",
+          "unknown query parameter \"{}\"; allowed: status, name, workflow_id, agent_id, "
+          "created_after, created_before, label.<key>, limit, cursor",
           shown(name));
     }
   }
@@ -171,21 +175,50 @@ Reply list_orchestrations(Call& call) {
                    has_more ? std::optional((*rows)[limit - 1].id.value) : std::nullopt));
 }
 
+/// The whole of `text` as the seq of an event; nothing if it is none.
+std::optional<std::uint32_t> seq_in(std::string_view text) {
+  std::uint32_t seq = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seq);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return seq;
+}
+
 /// The number after which to go on: the cursor of an event list is the seq of its last event.
 Result<std::uint32_t> seq_cursor(const Call& call) {
   const std::string* cursor = call.request.query_value("cursor");
   if (cursor == nullptr) return std::uint32_t{0};
-  std::uint32_t seq = 0;
-  const auto [end, error] = std::from_chars(cursor->data(), cursor->data() + cursor->size(), seq);
-  if (error != std::errc() || end != cursor->data() + cursor->size()) {
-    return failure(Code::kInvalidArgument, "cursor: take it from next_cursor of the page before");
+  if (const auto seq = seq_in(*cursor)) return *seq;
+  return failure(Code::kInvalidArgument, "cursor: take it from next_cursor of the page before");
+}
+
+/// The same of a live view: what the client says that it has seen counts before the URL, which a
+/// browser that resumes leaves as it was.
+Result<std::uint32_t> last_event_id(const Call& call) {
+  const std::string* seen = call.request.headers.find("Last-Event-ID");
+  if (seen == nullptr || seen->empty()) return seq_cursor(call);
+  if (const auto seq = seq_in(*seen)) return *seq;
+  return failure(Code::kInvalidArgument, "Last-Event-ID must be the id of an event of this stream");
+}
+
+/// The journal as it grows.
+Reply follow_events(Call& call, RunId id) {
+  const auto after = last_event_id(call);
+  if (!after) return problem_of(after.error());
+  const auto row = own_run(call.services, call.caller, id);
+  if (!row) return problem_of(row.error());
+  if (engine::is_terminal(row->status)) {
+    // Nothing to come: 204 is what keeps a browser from asking for ever.
+    const auto rest = call.services.store.read_journal(id, *after, 1);
+    if (!rest) return problem_of(rest.error());
+    if (rest->empty()) return net::Response{.status = 204};
   }
-  return seq;
+  return live_view(call, id, *after);
 }
 
 Reply list_events(Call& call) {
   const auto id = path_run(call);
   if (!id) return problem_of(id.error());
+  if (wants_live_view(call.request)) return follow_events(call, *id);
   const auto asked = limit_of(call);
   if (!asked) return problem_of(asked.error());
   const std::size_t limit = *asked;
@@ -224,12 +257,9 @@ Reply get_content(Call& call) {
   const auto id = path_run(call);
   if (!id) return problem_of(id.error());
   const std::string& seq_text = call.path.find("seq")->second;
-  std::uint32_t seq = 0;
-  const auto [end, error] =
-      std::from_chars(seq_text.data(), seq_text.data() + seq_text.size(), seq);
-  if (error != std::errc() || end != seq_text.data() + seq_text.size()) {
-    return problem(400, "seq must be the number of an event");
-  }
+  const auto named = seq_in(seq_text);
+  if (!named) return problem(400, "seq must be the number of an event");
+  const std::uint32_t seq = *named;
   const auto record = own_record(call.services, call.caller, *id);
   if (!record) return problem_of(record.error());
   const std::string& member = call.path.find("member")->second;

@@ -408,6 +408,58 @@ TEST(Tenants, AreMadeByAPlatformKeyOnly) {
   EXPECT_EQ(world.send("GET", "/v1/workflows").status, 200);
 }
 
+TEST(Tenants, HaveAShareAndLimitsThatAPlatformKeyCanChange) {
+  ApiWorld world;
+  const std::string key = world.key;
+  EXPECT_EQ(world.send("PATCH", "/v1/tenants/" + world.tenant.uuid(), "{}").status, 403);
+  world.key = world.make_platform_key();
+  const json::Value made = create(world, "/v1/tenants", R"({"name":"t","weight":3})");
+  EXPECT_EQ(made.int_or("weight", 0), 3);
+  EXPECT_EQ(json::write(*made.find("limits")), "{}");
+  const std::string path = "/v1/tenants/" + made.string_or("tenant_id");
+  const auto changed = [&](const std::string& patch) {
+    const auto response = world.send("PATCH", path, patch);
+    EXPECT_EQ(response.status, 200) << response.body;
+    return ApiWorld::body(response);
+  };
+  EXPECT_EQ(
+      json::write(
+          *changed(R"({"limits":{"steps_in_flight":2,"requests_per_minute":9}})").find("limits")),
+      R"({"steps_in_flight":2,"requests_per_minute":9})");
+  const json::Value after = changed(R"({"limits":{"steps_in_flight":null},"name":"u"})");
+  EXPECT_EQ(json::write(*after.find("limits")), R"({"requests_per_minute":9})");
+  EXPECT_EQ(after.string_or("name"), "u");
+  EXPECT_EQ(after.int_or("weight", 0), 3);
+  EXPECT_EQ(world.send("PATCH", path, R"({"weight":101})").status, 422);
+  EXPECT_EQ(world.send("PATCH", path, R"({"weight":"3"})").status, 400);
+  EXPECT_EQ(world.send("PATCH", path, R"({"limits":{"runs":1}})").status, 400);
+  EXPECT_EQ(world.send("PATCH", path, R"({"name":null})").status, 400);
+  EXPECT_EQ(world.send("PATCH", "/v1/tenants/" + RunId{{1, 1}}.uuid(), "{}").status, 404);
+
+  // The limit holds for all of the tenant's keys together, and for nobody else.
+  EXPECT_EQ(world
+                .send("PATCH", "/v1/tenants/" + world.tenant.uuid(),
+                      R"({"limits":{"requests_per_minute":2}})")
+                .status,
+            200);
+  world.key = key;
+  EXPECT_EQ(world.send("GET", "/v1/workflows").status, 200);
+  world.key = world.make_key(world.tenant, {"*:*"});
+  EXPECT_EQ(world.send("GET", "/v1/workflows").status, 200);
+  const auto refused = world.send("GET", "/v1/workflows");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(*refused.headers.find("X-RateLimit-Limit"), "2");
+  EXPECT_NE(refused.headers.find("Retry-After"), nullptr);
+  world.key = world.make_key(world.make_tenant("other"), {"*:*"});
+  EXPECT_EQ(world.send("GET", "/v1/workflows").status, 200);
+  // What is stored is what the next process applies.
+  engine::Engine& engine = world.engine;
+  api::TenantTerms next;
+  ASSERT_TRUE(next.load(world.store, engine));
+  EXPECT_EQ(next.take(world.tenant, world.clock.now())->limit, 2U);
+  EXPECT_FALSE(next.take(TenantId{{3, 0}}, world.clock.now()));
+}
+
 TEST(ApiKeys, GrantNoMoreThanTheirMakerHas) {
   ApiWorld world;
   world.key = world.make_key(world.tenant, {"api-keys:write", "workflows:read"});

@@ -246,11 +246,21 @@ std::optional<Problem> forbidden(const auth::Caller& caller, const Route& route)
   return problem(403, fmt::format("this needs the scope {}", auth::scope_name(access.scope)));
 }
 
-/// Takes one request out of the caller's allowance. Problem: 429
+/// Takes one request out of the caller's allowance, and then out of his tenant's. Problem: 429
 std::optional<Problem> over_limit(Services& services, const auth::Caller& caller, Time now,
                                   Exchange& exchange) {
-  if (services.request_buckets == nullptr) return {};
-  const auth::RateState rate = services.request_buckets->take(caller.principal, now);
+  std::optional<auth::RateState> tightest;
+  if (services.request_buckets != nullptr) {
+    tightest = services.request_buckets->take(caller.principal, now);
+  }
+  const bool counts_for_tenant = !caller.is_platform && (!tightest || tightest->is_allowed);
+  if (const auto of_tenant =
+          counts_for_tenant ? services.tenant_terms->take(caller.tenant, now) : std::nullopt) {
+    const bool is_tighter = !tightest || of_tenant->remaining <= tightest->remaining;
+    if (is_tighter || !of_tenant->is_allowed) tightest = of_tenant;
+  }
+  if (!tightest) return {};
+  const auth::RateState& rate = *tightest;
   exchange.set_rate(rate);
   if (rate.is_allowed) return {};
   Problem out = problem(429, fmt::format("more than {} requests", rate.limit));

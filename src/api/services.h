@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "api/receipt_verifier.h"
+#include "api/tenant_terms.h"
 #include "auth/authenticator.h"
 #include "base/rng.h"
 #include "base/time.h"
@@ -47,6 +48,7 @@ struct Services {
   auth::TokenBuckets* request_buckets = nullptr;
   // Shared by all copies.
   std::shared_ptr<ReceiptVerifier> receipt_verifier = std::make_shared<ReceiptVerifier>();
+  std::shared_ptr<TenantTerms> tenant_terms = std::make_shared<TenantTerms>();
   std::shared_ptr<std::atomic<int>> bundles_under_way = std::make_shared<std::atomic<int>>(0);
 };
 

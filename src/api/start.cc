@@ -104,6 +104,7 @@ class Preparation {
     run.id = RunId{make_id(call_.now, call_.services.rng.bytes8())};
     run.tenant = call_.caller.tenant;
     run.labels = request_.labels;
+    if (!request_.name.empty()) run.labels.emplace_back(kNameLabel, request_.name);
     engine::Start& start = run.start;
     start.at = call_.now;
     start.actor = call_.caller.principal;
@@ -211,6 +212,7 @@ void set_limits(engine::Start& start, const StartRequest& request, const workflo
       request.max_steps.value_or(plan.max_steps.value_or(std::max(kMaxStepsDefault, steps)));
   start.timeout_seconds =
       request.timeout_seconds.value_or(plan.timeout_seconds.value_or(kTimeoutSecondsDefault));
+  start.priority = static_cast<int>(request.priority.value_or(engine::kPriorityDefault));
 }
 
 Result<std::shared_ptr<const engine::PlanIndex>> compile(const json::Value& source) {

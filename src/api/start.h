@@ -16,6 +16,10 @@
 
 namespace avow::api {
 
+/// The name of a run stands among its labels in the store, under a key that no label has: it is
+/// found as they are, and goes with them when contents of the run are erased.
+inline constexpr std::string_view kNameLabel;
+
 /// The members of both execute requests, read. Absent ones are empty.
 struct StartRequest {
   std::optional<AgentId> agent;
@@ -27,6 +31,7 @@ struct StartRequest {
   std::string model;
   std::optional<std::int64_t> max_steps;
   std::optional<std::int64_t> timeout_seconds;
+  std::optional<std::int64_t> priority;
   std::string name;
   std::vector<std::pair<std::string, std::string>> labels;
   std::optional<json::Value> steps;

@@ -78,7 +78,8 @@ class Reader {
     return false;
   }
 
-  std::optional<std::int64_t> integer(std::string_view name, std::int64_t max) {
+  std::optional<std::int64_t> integer(std::string_view name, std::int64_t max,
+                                      std::int64_t min = 1) {
     const json::Value* value = fields_.any(name);
     if (value == nullptr) return std::nullopt;
     const std::string pointer = json::join("", name);
@@ -86,9 +87,9 @@ class Reader {
       wrong_type(pointer, "a whole number");
       return std::nullopt;
     }
-    if (value->as_int() < 1 || value->as_int() > max) {
+    if (value->as_int() < min || value->as_int() > max) {
       fields_.fault(FaultKind::kInvalid, pointer, "OUT_OF_RANGE",
-                    fmt::format("must be from 1 to {}", max));
+                    fmt::format("must be from {} to {}", min, max));
     }
     return value->as_int();
   }
@@ -153,6 +154,7 @@ std::variant<StartRequest, Problem> read_start_request(const json::Value& body, 
   request.is_dry_run = reader.boolean("dry_run");
   request.timeout_seconds = reader.integer("timeout_seconds", kTimeoutSecondsMax);
   request.max_steps = reader.integer("max_steps", kMaxStepsMax);
+  request.priority = reader.integer("priority", engine::kPriorityMax, 0);
   request.labels = reader.labels();
   if (kind == StartKind::kOrchestration) {
     for (const Id& id : reader.ids("agents", request.has_agents))

@@ -138,9 +138,37 @@ Duration Authenticator::retry_after(std::string_view source_address, Time now) {
 }
 
 void Authenticator::forget(KeyId key) {
+  std::vector<std::function<void()>> told;
+  {
+    const MutexLock lock(mutex_);
+    ++forgettings_;
+    std::erase_if(keys_, [key](const auto& entry) { return entry.second.id == key; });
+    for (const auto& [id, watch] : watches_) {
+      if (watch.key == key) told.push_back(watch.revoked);
+    }
+  }
+  for (const auto& revoked : told) revoked();
+}
+
+std::uint64_t Authenticator::watch(KeyId key, std::function<void()> revoked) {
   const MutexLock lock(mutex_);
-  ++forgettings_;
-  std::erase_if(keys_, [key](const auto& entry) { return entry.second.id == key; });
+  watches_.emplace(next_watch_, Watch{key, std::move(revoked)});
+  return next_watch_++;
+}
+
+void Authenticator::unwatch(std::uint64_t watch) {
+  std::function<void()> dropped;  // outlives the lock: what it holds may do anything when it goes
+  const MutexLock lock(mutex_);
+  const auto at = watches_.find(watch);
+  if (at == watches_.end()) return;
+  dropped = std::move(at->second.revoked);
+  watches_.erase(at);
+}
+
+Result<bool> Authenticator::is_revoked(KeyId key) {
+  ASSIGN_OR_RETURN(const auto record, store_.get_record(store::RecordKind::kApiKey, key.value));
+  ASSIGN_OR_RETURN(const ApiKey stored, api_key_from(record));
+  return stored.revoked_at.has_value();
 }
 
 }  // namespace avow::auth

@@ -2,6 +2,8 @@
 // auth/authenticator.h: from the credentials of a request to its Caller (CONTRACT.md, section 1).
 // Any thread. Reads the store briefly for keys that it has not seen.
 #pragma once
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,6 +56,14 @@ class Authenticator {
   /// LIMITATION: this reaches one process. With several nodes on one database, each must be told.
   void forget(KeyId key);
 
+  /// Calls `revoked` (brief; any thread) when forget() is called for `key`, for what goes on longer
+  /// than a request. It may have been revoked before: watch first, then ask is_revoked(). Returns
+  /// what unwatch() takes; after that it may still be on its way once.
+  std::uint64_t watch(KeyId key, std::function<void()> revoked);
+  void unwatch(std::uint64_t watch);
+  /// As the store says now. Errors: those of Store::get_record
+  Result<bool> is_revoked(KeyId key);
+
  private:
   Result<Caller> identify(const Credentials& credentials, bool is_limited, Time now);
   Result<ApiKey> find_key(const std::string& hash, bool is_limited);
@@ -67,6 +77,12 @@ class Authenticator {
   std::unordered_map<std::string, ApiKey> keys_ GUARDED_BY(mutex_);  ///< By hash.
   /// Counts calls of forget(): a record read before one must not be remembered after it.
   std::uint64_t forgettings_ GUARDED_BY(mutex_) = 0;
+  struct Watch {
+    KeyId key;
+    std::function<void()> revoked;
+  };
+  std::map<std::uint64_t, Watch> watches_ GUARDED_BY(mutex_);
+  std::uint64_t next_watch_ GUARDED_BY(mutex_) = 1;
 };
 
 }  // namespace avow::auth

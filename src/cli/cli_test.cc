@@ -168,6 +168,13 @@ TEST_F(CommandLine, ShowsRunsTheirEventsAndCancelsThem) {
   EXPECT_EQ(cancelled.code, kOk) << cancelled.err;
   EXPECT_EQ(cancelled.json().string_or("status"), "cancelled");
   EXPECT_EQ(avow({"run", "show", id, "--wait"}).code, kRefused);
+  const Ended followed = avow({"run", "follow", id});
+  EXPECT_EQ(followed.code, kRefused) << followed.err;
+  EXPECT_THAT(followed.out, HasSubstr("cancel_requested"));
+  const std::string lines = avow({"run", "follow", id, "--json"}).out;
+  EXPECT_TRUE(lines.starts_with("{")) << lines;
+  EXPECT_THAT(lines, HasSubstr(R"("type":"run.cancelled")"));
+  EXPECT_EQ(avow({"run", "follow", "maip-orch:00000000000000000000000001"}).code, kRefused);
 }
 
 TEST_F(CommandLine, ShowsEveryFaultOfADefinitionWithItsPlace) {

@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "cli/table.h"
+#include "json/parse.h"
 
 namespace avow::cli {
 namespace {
@@ -38,7 +39,66 @@ bool print_events(Session& session, const std::string& path, std::int64_t& seq) 
   }
 }
 
+/// A model's text without what would steer a terminal.
+std::string printable(std::string text) {
+  std::erase_if(
+      text, [](char c) { return (c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == '\x7F'; });
+  return text;
+}
+
+/// Tells what comes live, and remembers how far it came.
+class Onlooker {
+ public:
+  explicit Onlooker(Session& session) : session_(session) {}
+
+  void take(const std::string& data) {
+    const auto message = json::parse(data);
+    if (!message) return;
+    const std::int64_t seq = message->int_or("seq", 0);
+    if (seq > 0) {
+      seq_ = seq;
+      type_ = cell(*message, "type");
+    }
+    std::ostream& out = session_.terminal().out;
+    if (session_.is_json()) {
+      out << data << '\n' << std::flush;
+    } else if (seq > 0) {
+      out << (is_speaking_ ? "\n" : "") << told(session_.terminal(), *message) << std::flush;
+      is_speaking_ = false;
+    } else {
+      out << printable(message->string_or("text")) << std::flush;
+      is_speaking_ = true;
+    }
+  }
+
+  [[nodiscard]] std::string last_id() const { return seq_ == 0 ? "" : std::to_string(seq_); }
+  [[nodiscard]] bool has_seen_the_end() const {
+    return type_ == "run.completed" || type_ == "run.failed" || type_ == "run.cancelled";
+  }
+  [[nodiscard]] bool has_completed() const { return type_ == "run.completed"; }
+
+ private:
+  Session& session_;
+  std::int64_t seq_ = 0;
+  std::string type_;  ///< Of the last event.
+  bool is_speaking_ = false;
+};
+
 }  // namespace
+
+int watch_run(Session& session, const std::string& run_id) {
+  const std::string path = path_to("orchestrations", run_id) + "/events";
+  Onlooker onlooker(session);
+  const auto take = [&onlooker](const std::string& data) { onlooker.take(data); };
+  while (!onlooker.has_seen_the_end()) {
+    const std::string before = onlooker.last_id();
+    const auto has_ended = session.listen(path, before, take);
+    if (!has_ended) return session.exit_code();
+    if (*has_ended && onlooker.last_id() == before && !onlooker.has_seen_the_end())
+      return session.fail(kUnreachable, "the server ends the stream before the run has ended");
+  }
+  return onlooker.has_completed() ? kOk : kRefused;
+}
 
 int follow_run(Session& session, const std::string& run_id) {
   const std::string path = path_to("orchestrations", run_id);

@@ -10,4 +10,8 @@ namespace avow::cli {
 /// on.
 int follow_run(Session& session, const std::string& run_id);
 
+/// Prints what happens in the run, and what its models say, when it happens, to the run's end (with
+/// --json the events themselves, a line each). Returns as follow_run().
+int watch_run(Session& session, const std::string& run_id);
+
 }  // namespace avow::cli

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// avow run show | list | cancel | events
+// avow run show | follow | list | cancel | events
 #include <ostream>
 
 #include "cli/follow.h"
@@ -19,6 +19,7 @@ struct ShowCommand {
 struct ListCommand {
   Connection connection;
   std::string status;
+  std::string name;
   std::string workflow;
   std::string agent;
   int limit = 50;
@@ -46,11 +47,17 @@ int show(Terminal& terminal, const ShowCommand& command) {
   return kOk;
 }
 
+int follow(Terminal& terminal, const ShowCommand& command) {
+  Session session(terminal, command.connection);
+  return watch_run(session, command.run);
+}
+
 int list(Terminal& terminal, const ListCommand& command) {
   Session session(terminal, command.connection);
   std::vector<std::pair<std::string, std::string>> query = {
       {"limit", std::to_string(command.limit)}};
   if (!command.status.empty()) query.emplace_back("status", command.status);
+  if (!command.name.empty()) query.emplace_back("name", command.name);
   if (!command.agent.empty()) query.emplace_back("agent_id", command.agent);
   if (!command.workflow.empty()) {
     const auto id = session.workflow_id(command.workflow, "");
@@ -125,9 +132,17 @@ void add_runs(CLI::App& app, Selection& selection) {
   command->footer("Example:\n  avow run show maip-orch:01JD... --wait");
   on_selected(*command, selection, shown, show);
 
+  auto followed = std::make_shared<ShowCommand>();
+  command = add_run_command(*group, "follow",
+                            "Show what happens in a run when it happens, and what its models say",
+                            *followed);
+  command->footer("Example:\n  avow run follow maip-orch:01JD... --json");
+  on_selected(*command, selection, followed, follow);
+
   auto listed = std::make_shared<ListCommand>();
   command = group->add_subcommand("list", "Show runs, newest first");
   command->add_option("--status", listed->status, "running, completed, failed or cancelled");
+  command->add_option("--name", listed->name, "The whole name that the run was given");
   command->add_option("--workflow", listed->workflow, "Id or name of a workflow");
   command->add_option("--agent", listed->agent, "Id of an agent");
   command->add_option("--limit", listed->limit, "At most so many, 1 to 200 [50]");

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/id.h"
 #include "cli/log_source.h"
+#include "connectors/event_stream.h"
 #include "json/parse.h"
 #include "net/percent.h"
 #include "workflow/definition.h"
@@ -95,6 +96,32 @@ std::optional<net::ClientResponse> Session::fetch(const std::string& method,
     }
     std::this_thread::sleep_for(*wait);
   }
+}
+
+std::optional<bool> Session::listen(const std::string& path, const std::string& last_id,
+                                    const std::function<void(const std::string&)>& take) {
+  net::ClientRequest request{.url = without_trailing_slash(connection_.url) + path,
+                             .headers = {{"Accept", "text/event-stream"}},
+                             .response_bytes_max = kAnswerBytesMax};
+  if (!connection_.key.empty()) request.headers.add("X-API-Key", connection_.key);
+  if (!connection_.tenant.empty()) request.headers.add("X-Tenant-ID", connection_.tenant);
+  if (!last_id.empty()) request.headers.add("Last-Event-ID", last_id);
+  connectors::EventStreamReader reader;
+  request.on_piece = [&reader, &take](std::string_view piece) {
+    for (const std::string& data : reader.take(piece)) take(data);
+  };
+  const auto response = net::send_blocking(client_, std::move(request), kTimeout);
+  if (response && response->status >= 200 && response->status <= 299) return true;
+  if (response) {
+    tell_refusal(response->status, *response);
+    return {};
+  }
+  // A long run outlasts the time and the length of one answer.
+  const Code code = response.error().code;
+  if (code != Code::kInvalidArgument && code != Code::kUnavailable) return false;
+  fail(code == Code::kInvalidArgument ? kUsage : kUnreachable,
+       fmt::format("cannot reach the server at {}: {}", connection_.url, response.error().message));
+  return {};
 }
 
 std::optional<net::ClientResponse> Session::send(const net::ClientRequest& request) {

@@ -2,6 +2,7 @@
 // cli/session.h: a conversation with a server: calls, and what people see of the answers.
 // One thread; a call blocks.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,12 @@ class Session {
   /// The same of an answer in JSON.
   std::optional<Answer> call(const std::string& method, const std::string& path,
                              std::string body = {});
+  /// Reads server-sent events after `last_id` (empty: all): `take` gets the data of each as it
+  /// comes. True when the server has ended the stream, or has nothing to send; false where it broke
+  /// off, and can be asked for the rest. Nothing, as call(), where the server refused or cannot be
+  /// reached.
+  std::optional<bool> listen(const std::string& path, const std::string& last_id,
+                             const std::function<void(const std::string&)>& take);
   [[nodiscard]] Exit exit_code() const { return exit_code_; }
   /// Of the last answer; 0 if there was none, or it was too long.
   [[nodiscard]] int status() const { return status_; }

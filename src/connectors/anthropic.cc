@@ -135,6 +135,7 @@ json::Value anthropic_body(const json::Value& call, const ModelConfig& model) {
   body.set("messages", messages_of(call));
   set_tools(call, body);
   if (const json::Value* const t = call.find("temperature")) body.set("temperature", *t);
+  if (model.stream) body.set("stream", true);
   return body;
 }
 

@@ -51,6 +51,8 @@ struct ModelConfig {
   std::map<std::string, std::string> query = {};    ///< Azure: {"api-version": "..."}.
   /// What the openai provider calls the limit; newer OpenAI models want "max_completion_tokens".
   std::string max_tokens_member = "max_tokens";
+  /// Asks for the answer piece by piece, so that who follows a run sees it being said.
+  bool stream = false;
   double input_price_cents = 0;          ///< Per million tokens.
   double output_price_cents = 0;         ///< Per million tokens.
   std::optional<Duration> timeout = {};  ///< Of one call, beside the step's own.

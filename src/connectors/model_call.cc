@@ -5,6 +5,7 @@
 
 #include "connectors/anthropic.h"
 #include "connectors/echo.h"
+#include "connectors/model_stream.h"
 #include "connectors/openai.h"
 #include "json/write.h"
 #include "net/percent.h"
@@ -60,6 +61,14 @@ engine::CallOutcome outcome_of(ModelAnswer answer, const ModelConfig& model) {
   return result;
 }
 
+/// The answer as it would have come in one piece.
+Result<json::Value> whole_body(const net::ClientResponse& response, bool is_anthropic) {
+  if (!is_event_stream(response)) return body_value(response);
+  ModelStream stream(is_anthropic ? Provider::kAnthropic : Provider::kOpenAi);
+  stream.take(response.body);
+  return std::move(stream).finish();
+}
+
 }  // namespace
 
 Result<json::Value> render_model(TenantId tenant, const engine::CallSpec& spec,
@@ -91,7 +100,7 @@ engine::CallOutcome read_model(const json::Value& request, const ModelConfig& mo
   const AnswerForm form = parse_answer_form(request.string_or("answer"));
   const bool is_anthropic = request.string_or("provider") == provider_name(Provider::kAnthropic);
   auto answer = [&]() -> Result<ModelAnswer> {
-    ASSIGN_OR_RETURN(const json::Value body, body_value(response));
+    ASSIGN_OR_RETURN(const json::Value body, whole_body(response, is_anthropic));
     return is_anthropic ? read_anthropic(body, form) : read_openai(body, form);
   }();
   if (answer) return outcome_of(std::move(*answer), model);

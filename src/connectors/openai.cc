@@ -107,6 +107,10 @@ json::Value openai_body(const json::Value& call, const ModelConfig& model) {
   }
   if (const json::Value* const t = call.find("temperature")) body.set("temperature", *t);
   if (const json::Value* const n = call.find("max_tokens")) body.set(model.max_tokens_member, *n);
+  if (model.stream) {
+    body.set("stream", true);
+    body.set("stream_options", json::Object{{"include_usage", true}});
+  }
   return body;
 }
 

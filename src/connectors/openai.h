@@ -10,7 +10,7 @@ namespace avow::connectors {
 
 /// The body of POST {base_url}/chat/completions. A response_schema becomes
 /// response_format {"type": "json_schema"}, not strict: strict mode refuses schemas that name no
-/// `required`, and the engine validates anyway.
+/// `required`, and the engine validates anyway. A stream is asked for with its usage.
 json::Value openai_body(const json::Value& call, const ModelConfig& model);
 
 /// Reads the body of a 200. `response` is untrusted. The first choice counts; a refusal is text

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "connectors/model_call.h"
+#include "connectors/model_stream.h"
 #include "connectors/tools.h"
 #include "connectors/webhook.h"
 
@@ -48,6 +49,37 @@ bool may_follow(const json::Value& request) {
   return request.string_or("kind") == engine::call_kind_name(engine::CallKind::kTool) &&
          request.string_or("method") == "GET" && request.find("body") == nullptr;
 }
+
+/// The echo's answer as a model would stream it: word by word.
+void say_words(const engine::Call& call, const engine::CallOutcome& outcome) {
+  const auto* const result = std::get_if<engine::CallResult>(&outcome);
+  if (!call.on_text || result == nullptr) return;
+  const std::string text = result->value.string_or("text");
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(' ', at), text.size() - 1) + 1;
+    call.on_text(std::string_view(text).substr(at, end - at));
+    at = end;
+  }
+}
+
+bool is_streamed(const json::Value& request) {
+  const json::Value* const body = request.find("body");
+  const json::Value* const asked = body == nullptr ? nullptr : body->find("stream");
+  return request.string_or("kind") == engine::call_kind_name(engine::CallKind::kModel) &&
+         asked != nullptr && *asked == json::Value(true);
+}
+
+Provider provider_of(const json::Value& request) {
+  const bool is_anthropic = request.string_or("provider") == provider_name(Provider::kAnthropic);
+  return is_anthropic ? Provider::kAnthropic : Provider::kOpenAi;
+}
+
+/// What a streamed answer says, on its way to who looks on.
+struct Speech {
+  Speech(Provider provider, const Redactor& redactor) : stream(provider), filter(redactor) {}
+  ModelStream stream;
+  SpokenTextFilter filter;
+};
 
 }  // namespace
 
@@ -159,7 +191,9 @@ void OutboundRunner::echo(const std::shared_ptr<Flight>& flight) {
     if (flight->stop.stop_requested()) return land(flight, call_error("CANCELLED", "cancelled"));
     if (model == nullptr)
       return land(flight, call_error("UNKNOWN_MODEL", "the model is no longer configured"));
-    land(flight, run_echo(flight->call.request, *model));
+    auto outcome = run_echo(flight->call.request, *model);
+    say_words(flight->call, outcome);
+    land(flight, std::move(outcome));
   });
 }
 
@@ -180,10 +214,22 @@ void OutboundRunner::send(const std::shared_ptr<Flight>& flight) {
     deadline = std::min(deadline, clock_.now() + *model->timeout);
   }
   auto redactor = std::make_shared<const Redactor>(std::move(filled->redactor));
-  client_.send(std::move(filled->http), deadline, flight->stop.get_token(), executor_,
-               [this, flight, redactor](Result<net::ClientResponse> response) {
-                 land(flight, redacted(read(flight->call, *redactor, response), *redactor));
-               });
+  const auto speech = std::make_shared<Speech>(provider_of(call.request), *redactor);
+  const auto say = [flight](const std::string& text) {
+    if (!text.empty()) flight->call.on_text(text);
+  };
+  const bool is_heard = call.on_text && is_streamed(call.request);
+  if (is_heard) {
+    filled->http.on_piece = [speech, redactor, say](std::string_view piece) {
+      say(speech->filter.take(speech->stream.take(piece)));
+    };
+  }
+  client_.send(
+      std::move(filled->http), deadline, flight->stop.get_token(), executor_,
+      [this, flight, redactor, speech, say, is_heard](Result<net::ClientResponse> response) {
+        if (is_heard) say(speech->filter.finish());
+        land(flight, redacted(read(flight->call, *redactor, response), *redactor));
+      });
 }
 
 engine::CallOutcome OutboundRunner::read(const engine::Call& call, const Redactor& redactor,

@@ -436,6 +436,77 @@ TEST_F(OutboundRunnerTest, ARecordThatIsNoneOrWhoseSecretIsGoneIsNotSent) {
   EXPECT_TRUE(std::holds_alternative<engine::CallResult>(start(good).get()));
 }
 
+/// What a call says piece by piece, and its outcome.
+struct Heard {
+  std::string text;
+  std::size_t pieces = 0;
+};
+
+TEST_F(OutboundRunnerTest, TellsWhatAModelStreamsWithoutTheSecret) {
+  const auto chunk = [](const std::string& text) {
+    return "data: " +
+           json::write(json::Object{
+               {"choices",
+                json::Array{json::Object{{"delta", json::Object{{"content", text}}}}}}}) +
+           "\n\n";
+  };
+  Peer peer(clock_, [chunk](const net::Request&) -> net::Answer {
+    return net::Stream{200, {{"Content-Type", "text/event-stream"}}, [chunk](auto writer) {
+                         (void)writer.write(chunk("your key is loopback-"));
+                         (void)writer.write(chunk("secret-1, keep it"));
+                         (void)writer.write(
+                             "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+                             "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,"
+                             "\"completion_tokens\":9}}\n\ndata: [DONE]\n\n");
+                       }};
+  });
+  Config config = loopback_config();
+  config.models["m"] = {.base_url = peer.url("/v1"), .api_key_secret = "KEY", .stream = true};
+  start_runner(config);
+  engine::Call call =
+      call_of({engine::CallKind::kModel,
+               parsed(R"({"model":"m","messages":[{"role":"user","content":"?"}]})"),
+               {}});
+  Heard heard;
+  call.on_text = [&heard](std::string_view text) {
+    heard.text += text;
+    ++heard.pieces;
+  };
+  const auto outcome = std::get<engine::CallResult>(start(call).get());
+  EXPECT_EQ(heard.text, "your key is [REDACTED:KEY], keep it");
+  EXPECT_EQ(outcome.value.string_or("text"), heard.text);
+  EXPECT_EQ(outcome.usage.output_tokens, 9);
+  const json::Value sent = parsed(peer.requests().at(0).body);
+  EXPECT_EQ(*sent.find("stream"), json::Value(true));
+  EXPECT_EQ(json::write(*sent.find("stream_options")), R"({"include_usage":true})");
+}
+
+TEST_F(OutboundRunnerTest, ReadsAnAnswerInOnePieceThoughItAskedForAStream) {
+  Peer peer(clock_, always(R"({"choices":[{"message":{"content":"whole"}}]})"));
+  Config config = loopback_config();
+  config.models["m"] = {.base_url = peer.url("/v1"), .stream = true};
+  start_runner(config);
+  engine::Call call = call_of({engine::CallKind::kModel, parsed(R"({"model":"m"})"), {}});
+  call.on_text = [](std::string_view text) { ADD_FAILURE() << text; };
+  EXPECT_EQ(std::get<engine::CallResult>(start(call).get()).value.string_or("text"), "whole");
+}
+
+TEST_F(OutboundRunnerTest, SaysAnEchoWordByWord) {
+  start_runner();
+  engine::Call call = call_of(
+      {engine::CallKind::kModel,
+       parsed(R"({"model":"avow/echo","messages":[{"role":"user","content":"one two  three"}]})"),
+       {}});
+  Heard heard;
+  call.on_text = [&heard](std::string_view text) {
+    heard.text += text;
+    ++heard.pieces;
+  };
+  (void)start(call).get();
+  EXPECT_EQ(heard.text, "one two  three");
+  EXPECT_EQ(heard.pieces, 4U);
+}
+
 TEST_F(OutboundRunnerTest, StoppingEndsEveryCallBeforeItReturns) {
   std::latch arrived(3);
   Peer peer(clock_, silence(arrived));

@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kInnerBase64CharactersMin = 8;
 /// A part of a secret below this is no credential by itself.
 constexpr std::size_t kPartBytesMin = 8;
+/// The longest spelling of one byte: "\u0041".
+constexpr std::size_t kUnitMax = 6;
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -56,6 +58,22 @@ std::size_t spelled_length(std::string_view text, std::size_t at, std::string_vi
     at += length;
   }
   return at - begin;
+}
+
+/// Whether `text` ends before it has spelled all of `raw`, and spells it so far.
+bool is_begun(std::string_view text, std::string_view raw) {
+  std::size_t at = 0;
+  for (const char c : raw) {
+    const std::string_view rest = text.substr(at);
+    // What an escape stands for is known when all of it is there.
+    const bool is_open_escape =
+        rest.size() < kUnitMax && (rest.starts_with('%') || rest.starts_with('\\'));
+    if (rest.empty() || is_open_escape) return true;
+    const std::size_t length = unit_length(text, at, static_cast<unsigned char>(c));
+    if (length == 0) return false;
+    at += length;
+  }
+  return false;
 }
 
 std::string replace_spelled(std::string_view text, std::string_view raw, std::string_view mark) {
@@ -138,6 +156,22 @@ std::string Redactor::text(std::string_view text) const {
     out = replace_spelled(out, entry.raw, entry.mark);
   }
   return out;
+}
+
+std::size_t Redactor::open_length(std::string_view text) const {
+  std::size_t longest = 0;
+  for (const Entry& entry : entries_) {
+    for (const std::string& literal : entry.literals) {
+      std::size_t length = std::min(literal.size() - 1, text.size());
+      while (length > longest && !text.ends_with(std::string_view(literal).substr(0, length)))
+        --length;
+      longest = std::max(longest, length);
+    }
+    std::size_t length = std::min(entry.raw.size() * kUnitMax, text.size());
+    while (length > longest && !is_begun(text.substr(text.size() - length), entry.raw)) --length;
+    longest = std::max(longest, length);
+  }
+  return longest;
 }
 
 json::Value Redactor::value(const json::Value& value) const {

@@ -22,6 +22,8 @@ class Redactor {
   void add(std::string_view name, std::string_view value);
 
   [[nodiscard]] std::string text(std::string_view text) const;
+  /// How many bytes at the end of `text` may be the beginning of something that text() replaces.
+  [[nodiscard]] std::size_t open_length(std::string_view text) const;
   /// Every string, member name and number in `value`.
   [[nodiscard]] json::Value value(const json::Value& value) const;
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -57,6 +58,9 @@ struct Call {
   json::Value request;
   Time deadline;
   std::string traceparent;  ///< W3C; empty: none.
+  /// kModel: told what the model says piece by piece, if it comes in pieces, before `done`; on any
+  /// thread, brief. Nothing hangs on it: all of it is in the outcome again. No secret.
+  std::function<void(std::string_view)> on_text = {};
 };
 
 struct Usage {

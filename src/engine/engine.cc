@@ -52,8 +52,10 @@ Engine::~Engine() {
   CHECK(!is_started_ || is_stopped_);
   // What a watch holds may call unwatch() when it goes, which needs this object whole.
   std::unordered_map<RunId, std::map<std::uint64_t, Ended>> dropped;
+  Followers unfollowed;
   const MutexLock lock(mutex_);
   dropped.swap(watches_);
+  unfollowed.swap(followers_);
 }
 
 Lane& Engine::lane_of(RunId run) const { return *lanes_[std::hash<RunId>()(run) % lanes_.size()]; }
@@ -79,7 +81,13 @@ Result<void> Engine::start() {
   std::optional<store::Store::TimerRow> timer;
   while (true) {
     ASSIGN_OR_RETURN(const auto rows, store_.timers(timer, kPage));
-    for (const auto& row : rows) lane_of(row.run).arm(row.run, row.tenant, row.wake_at);
+    for (const auto& row : rows) {
+      {
+        const MutexLock lock(mutex_);
+        ++unfinished_[row.tenant];  // each run that has not ended has a timer, if only its deadline
+      }
+      lane_of(row.run).arm(row.run, row.tenant, row.wake_at);
+    }
     if (rows.size() < kPage) break;
     timer = rows.back();
   }
@@ -114,6 +122,14 @@ void Engine::stop(Duration grace) {
   for (const auto& lane : lanes_) lane->stop([&stopped] { stopped.count_down(); });
   stopped.wait();
   is_stopped_ = true;
+  Followers left;
+  {
+    const MutexLock lock(mutex_);
+    left = followers_;
+  }
+  for (const auto& [run, followers] : left) {
+    for (const auto& [id, follower] : followers) follower->on_stop();
+  }
 }
 
 void Engine::start_run(NewRun run, Done done) {
@@ -125,10 +141,24 @@ void Engine::start_run(NewRun run, Done done) {
       return failure(Code::kResourceExhausted, "{} runs of this tenant wait for capacity already",
                      options_.runs_waiting_per_tenant_max);
     }
+    std::size_t& unfinished = unfinished_[run.tenant];
+    if (unfinished >= options_.runs_unfinished_per_tenant_max) {
+      return failure(Code::kResourceExhausted, "{} runs of this tenant have not ended",
+                     options_.runs_unfinished_per_tenant_max);
+    }
+    ++unfinished;
     ++figures_.runs_started;
     return std::nullopt;
   }();
   if (refusal) return done(*refusal);
+  done = [this, tenant = run.tenant, done = std::move(done)](Result<Outcome> outcome) {
+    // One whose commit's outcome is not known counts until it ends, or until the next start.
+    if (!outcome && outcome.error().code != Code::kOutcomeUnknown) {
+      const MutexLock lock(mutex_);
+      forget_unfinished(tenant);
+    }
+    done(std::move(outcome));
+  };
   Lane& lane = lane_of(run.id);
   lane.start_run(std::move(run), std::move(done));
 }
@@ -161,8 +191,41 @@ void Engine::unwatch(RunId run, std::uint64_t watch) {
   if (at->second.empty()) watches_.erase(at);
 }
 
+std::uint64_t Engine::follow(RunId run, std::shared_ptr<Follower> follower) {
+  const MutexLock lock(mutex_);
+  const std::uint64_t id = next_watch_++;
+  followers_[run].emplace(id, std::move(follower));
+  return id;
+}
+
+void Engine::unfollow(RunId run, std::uint64_t follower) {
+  std::shared_ptr<Follower> dropped;  // outlives the lock, as above
+  const MutexLock lock(mutex_);
+  const auto at = followers_.find(run);
+  if (at == followers_.end()) return;
+  if (const auto one = at->second.find(follower); one != at->second.end()) {
+    dropped = std::move(one->second);
+    at->second.erase(one);
+  }
+  if (at->second.empty()) followers_.erase(at);
+}
+
+std::vector<std::shared_ptr<Follower>> Engine::followers(RunId run) const {
+  std::vector<std::shared_ptr<Follower>> out;
+  const MutexLock lock(mutex_);
+  const auto at = followers_.find(run);
+  if (at == followers_.end()) return out;
+  for (const auto& [id, follower] : at->second) out.push_back(follower);
+  return out;
+}
+
+void Engine::forget_unfinished(TenantId tenant) {
+  const auto at = unfinished_.find(tenant);
+  if (at != unfinished_.end() && --at->second == 0) unfinished_.erase(at);
+}
+
 /// `describe` is called only if somebody watches.
-void Engine::run_ended(RunId run, RunStatus status,
+void Engine::run_ended(RunId run, TenantId tenant, RunStatus status,
                        const std::function<std::shared_ptr<const EndedRun>()>& describe) {
   std::map<std::uint64_t, Ended> watches;
   {
@@ -170,6 +233,7 @@ void Engine::run_ended(RunId run, RunStatus status,
     if (status == RunStatus::kCompleted) ++figures_.runs_completed;
     if (status == RunStatus::kFailed) ++figures_.runs_failed;
     if (status == RunStatus::kCancelled) ++figures_.runs_cancelled;
+    forget_unfinished(tenant);
     const auto at = watches_.find(run);
     if (at != watches_.end()) {
       watches = std::move(at->second);

@@ -27,6 +27,8 @@ struct EngineOptions {
   std::size_t runs_loaded_max = 10'000;
   std::size_t runs_waiting_per_tenant_max =
       100'000;  ///< For a slot; beyond: kResourceExhausted at start.
+  /// Runs that have not ended, parked ones among them; beyond: kResourceExhausted at start.
+  std::size_t runs_unfinished_per_tenant_max = 1'000'000;
 };
 
 struct NewRun {
@@ -48,6 +50,25 @@ struct Outcome {
 struct EndedRun {
   store::RunRow row;
   History history;
+};
+
+/// What a model says while it says it. Never recorded.
+struct SpokenText {
+  CallId call;
+  std::uint32_t attempt = 1;
+  std::string text;
+};
+
+/// Somebody who looks on while a run goes on. Called on lanes and on threads of the runner's, in
+/// the order in which things happen to the run: brief, and not back into the engine.
+class Follower {
+ public:
+  virtual ~Follower() = default;
+  /// The journal is durable up to `seq`; `is_over`: that was the run's last event.
+  virtual void on_events(std::uint32_t seq, bool is_over) = 0;
+  virtual void on_text(const SpokenText& spoken) = 0;
+  /// The engine has stopped: nothing more comes.
+  virtual void on_stop() = 0;
 };
 
 class Engine {
@@ -90,6 +111,9 @@ class Engine {
   /// Store::commit.
   void tell(RunId run, Input input, std::optional<store::IdempotentAnswer> answer, Done done);
 
+  /// What one tenant may have, from now on; also before start().
+  void set_terms(TenantId tenant, TenantTerms terms) { slots_.set_terms(tenant, terms); }
+
   /// See TaskBoard::poll.
   void poll_tasks(AgentId agent, std::size_t max, Time deadline, std::string actor,
                   std::stop_token gone, TaskBoard::Done done) {
@@ -106,6 +130,11 @@ class Engine {
   /// unwatch() takes.
   std::uint64_t watch(RunId run, Ended ended);
   void unwatch(RunId run, std::uint64_t watch);
+
+  /// Tells `follower` of everything that happens to `run` in this process from now on. As watch(),
+  /// it does not look at the store: follow first, read then. Returns what unfollow() takes.
+  std::uint64_t follow(RunId run, std::shared_ptr<Follower> follower);
+  void unfollow(RunId run, std::uint64_t follower);
 
   struct Figures {
     std::size_t runs_loaded = 0;
@@ -126,8 +155,10 @@ class Engine {
   friend class Lane;
   Lane& lane_of(RunId run) const;
   void recovered();
-  void run_ended(RunId run, RunStatus status,
+  void run_ended(RunId run, TenantId tenant, RunStatus status,
                  const std::function<std::shared_ptr<const EndedRun>()>& describe);
+  void forget_unfinished(TenantId tenant) REQUIRES(mutex_);
+  [[nodiscard]] std::vector<std::shared_ptr<Follower>> followers(RunId run) const;
 
   Clock& clock_;
   Rng& rng_;
@@ -149,7 +180,10 @@ class Engine {
   bool is_stopping_ GUARDED_BY(mutex_) = false;
   std::uint64_t next_watch_ GUARDED_BY(mutex_) = 1;
   std::unordered_map<RunId, std::map<std::uint64_t, Ended>> watches_ GUARDED_BY(mutex_);
+  using Followers = std::unordered_map<RunId, std::map<std::uint64_t, std::shared_ptr<Follower>>>;
+  Followers followers_ GUARDED_BY(mutex_);
   Figures figures_ GUARDED_BY(mutex_);
+  std::unordered_map<TenantId, std::size_t> unfinished_ GUARDED_BY(mutex_);  ///< Runs; none is 0.
 };
 
 }  // namespace avow::engine

@@ -725,9 +725,9 @@ TEST(Slots, ServeTenantsInTurn) {
   EXPECT_EQ(pool.acquire(a, 5), 2U) << "the tenant's own limit";
   EXPECT_EQ(pool.acquire(b, 5), 1U) << "what is left of all";
   std::string woken;
-  pool.wait(a, [&] { woken += 'a'; });
-  pool.wait(a, [&] { woken += 'A'; });
-  pool.wait(b, [&] { woken += 'b'; });
+  pool.wait(a, 5, [&] { woken += 'a'; });
+  pool.wait(a, 5, [&] { woken += 'A'; });
+  pool.wait(b, 5, [&] { woken += 'b'; });
   pool.release(a, 1);
   pool.release(b, 1);
   EXPECT_EQ(woken.size(), 2U);
@@ -740,7 +740,7 @@ TEST(Slots, AreGivenToNobodyWhileThePoolIsHeld) {
   const TenantId a{Id{1, 0}};
   pool.hold();
   int woken = 0;
-  for (int i = 0; i < 3; ++i) pool.wait(a, [&woken] { ++woken; });
+  for (int i = 0; i < 3; ++i) pool.wait(a, 5, [&woken] { ++woken; });
   pool.adopt(a, 1);
   EXPECT_EQ(pool.acquire(a, 1), 0U);
   EXPECT_EQ(woken, 0);

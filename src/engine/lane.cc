@@ -415,11 +415,15 @@ void Lane::go_on(Actor& actor, Pending& pending) {
   }
   for (const store::TaskChange& task : pending.tasks) engine_.board_.apply(task);
   const RunStatus status = actor.machine->state().status;
+  if (pending.events > 0) {
+    for (const auto& follower : engine_.followers(run))
+      follower->on_events(actor.machine->state().seq, is_terminal(status));
+  }
   // Whoever waits for the end is told first, then the caller: the other order would let a caller
   // miss it.
   if (is_terminal(status)) {
     disarm(run);
-    engine_.run_ended(run, status, [&actor] {
+    engine_.run_ended(run, actor.tenant, status, [&actor] {
       return std::make_shared<const EndedRun>(
           EndedRun{actor.row, History{*actor.machine, actor.contents, actor.contents_bytes}});
     });
@@ -482,6 +486,12 @@ void Lane::dispatch(Actor& actor, Call call) {
   const CallId id = call.id;
   const std::uint32_t attempt = call.attempt;
   actor.dispatched.insert({id, attempt});
+  if (call.kind == CallKind::kModel) {
+    call.on_text = [this, id, attempt](std::string_view text) {
+      for (const auto& follower : engine_.followers(id.run))
+        follower->on_text({id, attempt, std::string(text)});
+    };
+  }
   engine_.runner_.start(std::move(call), [this, id, attempt](CallOutcome outcome) {
     tell(id.run, CallFinished{id, attempt, std::move(outcome)}, {}, {});
   });
@@ -501,7 +511,8 @@ void Lane::settle_slots(Actor& actor) {
 void Lane::wait_for_slot(Actor& actor) {
   if (actor.waits_for_slot) return;
   actor.waits_for_slot = true;
-  engine_.slots_.wait(actor.tenant, [this, run = actor.id, tenant = actor.tenant] {
+  const int priority = actor.machine->state().priority;
+  engine_.slots_.wait(actor.tenant, priority, [this, run = actor.id, tenant = actor.tenant] {
     strand_.post([this, run, tenant] {
       if (is_stopped_) return;
       Actor* waiting = find(run);

@@ -22,7 +22,9 @@ inline constexpr std::int64_t kInlineFuelMax = 200'000;
 inline constexpr int kCrashesMax = 10;  ///< CRASH_LOOP
 inline constexpr Duration kTaskLease{60'000};
 inline constexpr Duration kCallTimeoutDefault{
-    60'000};  ///< Of one attempt where the step sets none.
+    60'000};                            ///< Of one attempt where the step sets none.
+inline constexpr int kPriorityMax = 9;  ///< Of a run among its tenant's, from 0.
+inline constexpr int kPriorityDefault = 5;
 inline constexpr std::size_t kInputsQueuedMax = 1'024;  ///< Of one run.
 inline constexpr std::size_t kItemsMax = 10'000;        ///< ITEMS_LIMIT, of one for_each.
 inline constexpr std::size_t kItemsPerEventMax = 256;   ///< Of one items.completed.

@@ -42,6 +42,7 @@ struct Start {
   std::string traceparent;
   std::int64_t max_steps = 10;
   std::int64_t timeout_seconds = 300;
+  int priority = kPriorityDefault;  ///< From 0 to 9, the most urgent.
   json::Value input = json::Object();
   json::Value parameters = json::Object();
   std::string name;  ///< Empty: none.

@@ -59,6 +59,7 @@ void Reactor::on(const Start& start) {
   if (!start.traceparent.empty()) data.set("traceparent", start.traceparent);
   data.set("max_steps", start.max_steps);
   data.set("timeout_seconds", start.timeout_seconds);
+  data.set("priority", start.priority);
   commit(event, "input", start.input);
   commit(event, "parameters", start.parameters);
   commit(event, "plan", plan().source);

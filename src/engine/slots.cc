@@ -5,9 +5,15 @@
 
 namespace avow::engine {
 
-std::size_t SlotPool::free_for(const Tenant& tenant) const {
+TenantTerms SlotPool::terms_of(TenantId tenant) const {
+  const auto at = terms_.find(tenant);
+  return at == terms_.end() ? TenantTerms() : at->second;
+}
+
+std::size_t SlotPool::free_for(TenantId id, const Tenant& tenant) const {
   if (is_held_ || is_draining_) return 0;
-  const std::size_t own = per_tenant_max_ - std::min(tenant.in_use, per_tenant_max_);
+  const std::size_t most = terms_of(id).steps_in_flight.value_or(per_tenant_max_);
+  const std::size_t own = most - std::min(tenant.in_use, most);
   const std::size_t all = in_all_max_ - std::min(in_use_, in_all_max_);
   return std::min(own, all);
 }
@@ -21,7 +27,7 @@ std::size_t SlotPool::acquire(TenantId tenant, std::size_t wanted) {
   if (wanted == 0) return 0;
   const MutexLock lock(mutex_);
   Tenant& entry = tenants_[tenant];
-  const std::size_t granted = std::min(wanted, free_for(entry));
+  const std::size_t granted = std::min(wanted, free_for(tenant, entry));
   take(entry, granted);
   return granted;
 }
@@ -34,48 +40,91 @@ void SlotPool::adopt(TenantId tenant, std::size_t count) {
 
 void SlotPool::release(TenantId tenant, std::size_t count) {
   if (count == 0) return;
-  std::vector<std::function<void()>> wakes;
+  Wakes wakes;
   {
     const MutexLock lock(mutex_);
     Tenant& entry = tenants_[tenant];
     CHECK(entry.in_use >= count && in_use_ >= count);
     entry.in_use -= count;
     in_use_ -= count;
-    wakes = next_in_turn(count);
-    if (entry.in_use == 0 && entry.waiting.empty()) tenants_.erase(tenant);
+    wakes = next_in_turn();
+    if (entry.in_use == 0 && entry.waiting_count == 0) tenants_.erase(tenant);
   }
   for (const auto& wake : wakes) wake();
 }
 
-/// The next `count` runs that wait, one tenant after the other, each with its slot taken.
-std::vector<std::function<void()>> SlotPool::next_in_turn(std::size_t count) {
-  std::vector<std::function<void()>> wakes;
-  for (std::size_t looked_at = 0; wakes.size() < count && looked_at <= tenants_.size();
-       ++looked_at) {
-    auto at = tenants_.upper_bound(last_served_);
-    if (at == tenants_.end()) at = tenants_.begin();
-    if (at == tenants_.end()) break;
-    last_served_ = at->first;
-    if (at->second.waiting.empty() || free_for(at->second) == 0) continue;
+/// Those that wait and now get a slot, one tenant after the other, each with its slot taken.
+SlotPool::Wakes SlotPool::next_in_turn() {
+  Wakes wakes;
+  while (waiting_ > 0 && in_use_ < in_all_max_) {
+    auto at = tenants_.find(turn_of_);
+    if (turn_left_ == 0 || at == tenants_.end() || !can_be_served(at->first, at->second)) {
+      at = next_to_serve();
+      if (at == tenants_.end()) break;
+      turn_of_ = at->first;
+      turn_left_ = terms_of(turn_of_).weight;
+    }
     take(at->second, 1);
-    wakes.push_back(std::move(at->second.waiting.front()));
-    at->second.waiting.pop_front();
-    looked_at = 0;
+    wakes.push_back(next_of(at->second));
+    --turn_left_;
   }
   return wakes;
 }
 
-void SlotPool::wait(TenantId tenant, std::function<void()> wake) {
+bool SlotPool::can_be_served(TenantId id, const Tenant& tenant) const {
+  return tenant.waiting_count > 0 && free_for(id, tenant) > 0;
+}
+
+/// The first tenant behind the one whose turn it was that can be served; the end if there is none.
+SlotPool::Tenants::iterator SlotPool::next_to_serve() {
+  auto at = tenants_.upper_bound(turn_of_);
+  for (std::size_t looked_at = 0; looked_at < tenants_.size(); ++looked_at, ++at) {
+    if (at == tenants_.end()) at = tenants_.begin();
+    if (can_be_served(at->first, at->second)) return at;
+  }
+  return tenants_.end();
+}
+
+/// Takes the next of its runs out of those that wait: there is one.
+std::function<void()> SlotPool::next_of(Tenant& tenant) {
+  auto from = tenant.waiting.begin();
+  if (++tenant.served % kAgingTurn == 0) {
+    from = std::min_element(tenant.waiting.begin(), tenant.waiting.end(),
+                            [](const auto& a, const auto& b) {
+                              return a.second.front().number < b.second.front().number;
+                            });
+  }
+  auto wake = std::move(from->second.front().wake);
+  from->second.pop_front();
+  if (from->second.empty()) tenant.waiting.erase(from);
+  --tenant.waiting_count;
+  --waiting_;
+  return wake;
+}
+
+void SlotPool::wait(TenantId tenant, int priority, std::function<void()> wake) {
   {
     const MutexLock lock(mutex_);
     Tenant& entry = tenants_[tenant];
-    if (free_for(entry) == 0) {
-      entry.waiting.push_back(std::move(wake));
+    if (free_for(tenant, entry) == 0) {
+      entry.waiting[priority].push_back({next_number_++, std::move(wake)});
+      ++entry.waiting_count;
+      ++waiting_;
       return;
     }
     take(entry, 1);
   }
   wake();
+}
+
+void SlotPool::set_terms(TenantId tenant, TenantTerms terms) {
+  Wakes wakes;
+  {
+    const MutexLock lock(mutex_);
+    terms_[tenant] = terms;
+    wakes = next_in_turn();
+  }
+  for (const auto& wake : wakes) wake();
 }
 
 void SlotPool::hold() {
@@ -84,11 +133,11 @@ void SlotPool::hold() {
 }
 
 void SlotPool::open() {
-  std::vector<std::function<void()>> wakes;
+  Wakes wakes;
   {
     const MutexLock lock(mutex_);
     is_held_ = false;
-    wakes = next_in_turn(in_all_max_);
+    wakes = next_in_turn();
   }
   for (const auto& wake : wakes) wake();
 }
@@ -105,15 +154,13 @@ std::size_t SlotPool::in_use() const {
 
 std::size_t SlotPool::waiting() const {
   const MutexLock lock(mutex_);
-  std::size_t count = 0;
-  for (const auto& [tenant, entry] : tenants_) count += entry.waiting.size();
-  return count;
+  return waiting_;
 }
 
 std::size_t SlotPool::waiting(TenantId tenant) const {
   const MutexLock lock(mutex_);
   const auto at = tenants_.find(tenant);
-  return at == tenants_.end() ? 0 : at->second.waiting.size();
+  return at == tenants_.end() ? 0 : at->second.waiting_count;
 }
 
 }  // namespace avow::engine

@@ -224,6 +224,7 @@ void RunState::on_run_started(const Event& event) {
   traceparent = event.data.string_or("traceparent");
   model = event.data.string_or("model");
   max_steps = event.data.int_or("max_steps", 0);
+  priority = static_cast<int>(event.data.int_or("priority", kPriorityDefault));
   started_at = event.time;
   deadline = started_at + std::chrono::seconds(event.data.int_or("timeout_seconds", 0));
   input = committed(event, "input");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/effect_runner.h"
+#include "engine/limits.h"
 #include "provenance/content.h"
 #include "provenance/event.h"
 #include "store/store.h"
@@ -156,6 +157,7 @@ class RunState {
   std::optional<AgentId> agent;
   std::string model;  ///< The request's or the workflow's; empty: the agent's.
   std::int64_t max_steps = 0;
+  int priority = kPriorityDefault;
   Time started_at;
   std::optional<Time> completed_at;
   Time deadline;

@@ -157,6 +157,10 @@ StreamWriter::StreamWriter(std::shared_ptr<StreamSink> sink)
 
 bool StreamWriter::write(std::string chunk) const { return state_->sink->write(std::move(chunk)); }
 
+void StreamWriter::when_sent(std::function<void()> then) const {
+  state_->sink->when_sent(std::move(then));
+}
+
 void StreamWriter::end() const { state_->sink->end(); }
 
 }  // namespace avow::net

@@ -104,6 +104,7 @@ class StreamSink {
  public:
   virtual ~StreamSink() = default;
   virtual bool write(std::string chunk) = 0;
+  virtual void when_sent(std::function<void()> then) = 0;
   virtual void end() = 0;
 };
 
@@ -116,6 +117,9 @@ class StreamWriter {
   /// has gone, was cut off because it was more than ServerOptions::stream_backlog_max behind, or
   /// the stream has ended.
   bool write(std::string chunk) const;
+  /// Calls `then` once, on the I/O thread (brief), when all that was written has been handed to the
+  /// network; drops it where nothing more will arrive. At most one waits: a later takes its place.
+  void when_sent(std::function<void()> then) const;
   /// Ends the body after what was written.
   void end() const;
 

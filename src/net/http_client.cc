@@ -105,6 +105,11 @@ class CurlClient::Impl {
 
 void CurlClient::Impl::send(ClientRequest request, Time deadline, std::stop_token stop,
                             Executor& executor, Done done) {
+  if (request.on_piece) {
+    request.on_piece = [&executor, tell = std::move(request.on_piece)](std::string_view piece) {
+      executor.post([tell, text = std::string(piece)] { tell(text); });
+    };
+  }
   auto pending =
       std::make_unique<Pending>(options_, std::move(request), deadline, executor, std::move(done));
   Number number = 0;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/executor.h"
@@ -32,6 +33,9 @@ struct ClientRequest {
   /// The request carries secrets: over plain http it goes only to addresses in
   /// AddressPolicy::allow.
   bool has_secrets = false;
+  /// Called on the executor with each piece of the body of a 2xx as it comes, before `done`, which
+  /// gets all of them again.
+  std::function<void(std::string_view)> on_piece = {};
 };
 
 struct ClientResponse {

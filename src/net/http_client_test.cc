@@ -90,6 +90,40 @@ Code code_of(const Result<ClientResponse>& result) {
   return result ? Code::kInternal : result.error().code;
 }
 
+TEST(CurlClient, TellsABodyPieceByPieceBeforeItsEnd) {
+  std::promise<StreamWriter> made;
+  Server server([&](const Request& request) -> Answer {
+    if (request.target == "/no") return Response{404, {}, "not this"};
+    return Stream{200, {}, [&](StreamWriter writer) { made.set_value(std::move(writer)); }};
+  });
+  Client client;
+  SystemClock clock;
+  ThreadPool pool("pieces", 1, clock);
+  const auto strand = pool.make_strand();
+  std::promise<std::string> first;
+  std::string all;
+  std::promise<ClientResponse> done;
+  ClientRequest request{"GET", server.url("/")};
+  request.on_piece = [&](std::string_view piece) {
+    if (all.empty()) first.set_value(std::string(piece));
+    all += piece;
+  };
+  client.http.send(request, clock.now() + 20s, {}, *strand,
+                   [&](Result<ClientResponse> response) { done.set_value(*response); });
+  const StreamWriter writer = made.get_future().get();
+  EXPECT_TRUE(writer.write("one"));
+  EXPECT_EQ(first.get_future().get(), "one");  // and the body has not ended
+  EXPECT_TRUE(writer.write("two"));
+  writer.end();
+  EXPECT_EQ(done.get_future().get().body, "onetwo");
+  EXPECT_EQ(all, "onetwo");
+
+  request.url = server.url("/no");
+  request.on_piece = [](std::string_view piece) { ADD_FAILURE() << piece; };
+  EXPECT_EQ(client.send(request)->body, "not this");
+  pool.stop();
+}
+
 TEST(CurlClient, SendsMethodHeadersAndBodyAndReadsTheAnswer) {
   Server server(echo);
   Client client;

@@ -560,6 +560,31 @@ TEST(StreamedAnswer, CutsOffAClientThatIsTooFarBehind) {
   EXPECT_FALSE(client.read_to_close().ends_with("0\r\n\r\n"));
 }
 
+TEST(StreamedAnswer, TellsWhenAllOfItHasLeft) {
+  constexpr int kChunks = 30;  // more than the kernel buffers for a client that does not read
+  const std::string chunk(900 << 10, 'x');
+  std::atomic<int> told = 0;
+  std::promise<void> at_once;
+  StreamHandler handler;
+  std::optional<StreamWriter> writer;
+  std::function<void()> next = [&] {
+    if (++told == 1) at_once.set_value();
+    if (told <= kChunks && writer->write(chunk)) writer->when_sent(next);
+  };
+  Server server(std::ref(handler));
+  RawClient client(server.port());
+  client.send(kGet);
+  writer = handler.writer.get_future().get();
+  writer->when_sent(next);  // nothing was written
+  EXPECT_EQ(at_once.get_future().wait_for(20s), std::future_status::ready);
+  while (told <= kChunks && !client.read_until("\r\n").empty()) {
+  }
+  EXPECT_EQ(told, kChunks + 1);  // and never more than one was on its way, or it had been cut off
+  writer->end();
+  writer->when_sent([] { ADD_FAILURE() << "nothing more is sent"; });
+  EXPECT_FALSE(writer->write("x"));
+}
+
 // --- stop --------------------------------------------------------------------------------------
 
 TEST(HttpServerStop, ClosesIdleConnectionsAtOnceAndAnswersWhatIsInFlight) {

@@ -86,6 +86,7 @@ class Reader {
     model.headers = section.text_map("headers");
     model.query = section.text_map("query");
     if (auto member = section.text("max_tokens_member")) model.max_tokens_member = *member;
+    model.stream = section.flag("stream").value_or(false);
     model.input_price_cents = section.number("input_price_cents", 0, 1e9).value_or(0);
     model.output_price_cents = section.number("output_price_cents", 0, 1e9).value_or(0);
     if (const auto timeout = section.integer("timeout_ms", 1, kDaySeconds * 1000)) {
@@ -187,6 +188,7 @@ class Reader {
     number("steps_in_flight_per_tenant", 1, 1'000'000, engine.steps_in_flight_per_tenant_max);
     number("runs_in_memory", 1, 10'000'000, engine.runs_loaded_max);
     number("runs_waiting_per_tenant", 1, 100'000'000, engine.runs_waiting_per_tenant_max);
+    number("runs_unfinished_per_tenant", 1, 100'000'000, engine.runs_unfinished_per_tenant_max);
     number("commit_queue_bytes", kMebi, 65'536 * kMebi, config_.commit_queue_bytes);
     number("outbound_response_bytes", 1024, 1024 * kMebi,
            config_.connectors.outbound.response_bytes_max);

@@ -69,6 +69,7 @@ struct Server::Parts {
   std::unique_ptr<auth::TokenBuckets> request_buckets;  ///< Null: requests are not limited.
   std::unique_ptr<api::AgentDirectory> agents;
   std::unique_ptr<api::WorkflowCache> workflows;
+  std::shared_ptr<api::TenantTerms> tenant_terms = std::make_shared<api::TenantTerms>();
   api::IdempotencyGate idempotency;
   api::Metrics metrics;
   /// Before the engine: what the engine drops last may still answer somebody through them.
@@ -134,6 +135,7 @@ Result<void> Server::Parts::start_engine(const Config& config) {
   // Where nothing can be committed no run goes on; what callers ask of runs is refused by the
   // engine.
   if (sequencer->sealed()) return {};
+  RETURN_IF_ERROR(tenant_terms->load(*store, *engine));
   is_engine_started = true;
   return engine->start();
 }
@@ -196,6 +198,7 @@ Result<void> Server::Parts::start(const ServerOptions& options) {
   services = std::make_unique<api::Services>(
       api::Services{clock, rng, *store, *log, *engine, *authenticator, *runner, *agents, *workflows,
                     idempotency, metrics, *readers, config.api, request_buckets.get()});
+  services->tenant_terms = tenant_terms;
   metrics_services = std::make_unique<api::Services>(*services);
   metrics_services->options.is_metrics_open = true;
   return listen(options);

@@ -41,6 +41,7 @@ json::Object describe(const connectors::ModelConfig& model) {
           {"headers", names_of(model.headers)},
           {"query", names_of(model.query)},
           {"max_tokens_member", model.max_tokens_member},
+          {"stream", model.stream},
           {"input_price_cents", json::Value::number(model.input_price_cents)},
           {"output_price_cents", json::Value::number(model.output_price_cents)},
           {"timeout_ms", model.timeout ? json::Value(model.timeout->count()) : json::Value()}};
@@ -72,6 +73,7 @@ json::Object describe_limits(const Config& config) {
           {"steps_in_flight_per_tenant", std::uint64_t{engine.steps_in_flight_per_tenant_max}},
           {"runs_in_memory", std::uint64_t{engine.runs_loaded_max}},
           {"runs_waiting_per_tenant", std::uint64_t{engine.runs_waiting_per_tenant_max}},
+          {"runs_unfinished_per_tenant", std::uint64_t{engine.runs_unfinished_per_tenant_max}},
           {"commit_queue_bytes", std::uint64_t{config.commit_queue_bytes}},
           {"outbound_response_bytes", std::uint64_t{config.connectors.outbound.response_bytes_max}},
           {"requests_per_minute", rate},

@@ -114,6 +114,14 @@ std::optional<std::int64_t> Section::integer(const std::string& key, std::int64_
   return {};
 }
 
+std::optional<bool> Section::flag(const std::string& key) {
+  const auto value = scalar(key, "true or false");
+  if (!value) return {};
+  if (value->Scalar() == "true" || value->Scalar() == "false") return value->Scalar() == "true";
+  fault_at(*value, path_of(key), "must be true or false");
+  return {};
+}
+
 std::optional<double> Section::number(const std::string& key, double min, double max) {
   const std::string wanted = fmt::format("a number from {} to {}", min, max);
   const auto value = scalar(key, wanted);

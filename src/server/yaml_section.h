@@ -39,6 +39,7 @@ class Section {
   [[nodiscard]] bool has(const std::string& key);
   std::optional<std::string> text(const std::string& key);
   std::optional<std::int64_t> integer(const std::string& key, std::int64_t min, std::int64_t max);
+  std::optional<bool> flag(const std::string& key);  ///< true or false, as YAML 1.2 writes them.
   std::optional<double> number(const std::string& key, double min, double max);
   std::vector<std::string> texts(const std::string& key);
   std::map<std::string, std::string> text_map(const std::string& key);

@@ -133,6 +133,10 @@ TEST_F(OpenApi, EveryAnswerThatIsDocumentedIsGiven) {
   all_.expect(200, all_.get(second_target + "/events"));
   all_.expect(200, all_.get(second_target + "/contents/1/input"));
   all_.expect(200, all_.post(second_target + "/cancel"));
+  const testing::HttpCall live{
+      .target = second_target + "/events",
+      .headers = {{"Accept", "text/event-stream"}, {"Last-Event-ID", "1000"}}};
+  EXPECT_EQ(all_.send(live).status, 204);
   all_.expect(200, all_.post("/v1/workflows/" + workflow + "/archive"));
   // Proofs.
   const std::string receipt = "/v1/receipts/" + second.string_or("id");
@@ -155,6 +159,9 @@ TEST_F(OpenApi, EveryAnswerThatIsDocumentedIsGiven) {
   all_.expect(200, all_.post("/v1/guardrails/check", R"({"content": "a@example.com",
       "rules": [{"id": "r", "type": "pii"}]})"_json));
   (void)other_tenant();
+  Client platform_key = platform();
+  platform_key.expect(200, platform_key.send_json("PATCH", "/v1/tenants/" + deployment().tenant_id,
+                                                  R"({"name": "renamed", "weight": 2})"_json));
   const json::Value key =
       all_.expect(201, all_.post("/v1/api-keys", R"({"scopes": ["workflows:read"]})"_json));
   all_.expect(200, all_.get("/v1/api-keys"));

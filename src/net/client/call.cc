@@ -318,6 +318,11 @@ std::size_t Call::take_body(char* data, std::size_t, std::size_t size, void* sel
     return 0;
   }
   call.response_.body.append(data, size);
+  if (call.request_.on_piece) {
+    long status = 0;
+    curl_easy_getinfo(call.transfer_.get(), CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200 && status < 300) call.request_.on_piece({data, size});
+  }
   return size;
 }
 

@@ -58,6 +58,14 @@ bool Exchange::write(std::string chunk) {
   return !is_cut_off_;
 }
 
+void Exchange::when_sent(std::function<void()> then) {
+  std::function<void()> dropped;  // outlives the lock: what it holds may do anything when it goes
+  const MutexLock lock(mutex_);
+  if (has_ended_ || is_cut_off_ || is_cancelled()) return;
+  dropped = std::exchange(when_sent_, std::move(then));
+  wake_session_locked();
+}
+
 void Exchange::end() {
   const MutexLock lock(mutex_);
   if (has_ended_) return;
@@ -67,9 +75,12 @@ void Exchange::end() {
 }
 
 void Exchange::close() {
+  std::function<Response()> at_deadline;  // both outlive the lock
+  std::function<void()> when_sent;
   const MutexLock lock(mutex_);
   deadline_.reset();
-  at_deadline_ = nullptr;
+  at_deadline.swap(at_deadline_);
+  when_sent.swap(when_sent_);
 }
 
 bool Exchange::is_cut_off() {
@@ -78,10 +89,16 @@ bool Exchange::is_cut_off() {
 }
 
 Exchange::Piece Exchange::take_piece(std::size_t sent) {
-  const MutexLock lock(mutex_);
-  is_wake_up_on_its_way_ = false;
-  taken_bytes_ = taken_bytes_ - sent + unsent_.size();
-  Piece piece{std::exchange(unsent_, {}), has_ended_, is_cut_off_};
+  std::function<void()> then;
+  Piece piece;
+  {
+    const MutexLock lock(mutex_);
+    is_wake_up_on_its_way_ = false;
+    taken_bytes_ = taken_bytes_ - sent + unsent_.size();
+    piece = {std::exchange(unsent_, {}), has_ended_, is_cut_off_};
+    if (taken_bytes_ == 0) then.swap(when_sent_);
+  }
+  if (then) then();
   return piece;
 }
 

@@ -48,6 +48,7 @@ class Exchange : public StreamSink, public std::enable_shared_from_this<Exchange
   void answer(Outcome outcome);
   /// For StreamWriter.
   bool write(std::string chunk) override;
+  void when_sent(std::function<void()> then) override;
   void end() override;
   /// Nobody wants the answer any more: stops what watches Request::cancelled.
   void cancel() { stop_.request_stop(); }
@@ -66,14 +67,15 @@ class Exchange : public StreamSink, public std::enable_shared_from_this<Exchange
   /// What the session has to send next of a streamed body.
   struct Piece {
     std::string bytes;
-    bool is_last;     ///< The body has ended; `bytes` completes it.
-    bool is_cut_off;  ///< The client is too far behind; the connection must go.
+    bool is_last = false;     ///< The body has ended; `bytes` completes it.
+    bool is_cut_off = false;  ///< The client is too far behind; the connection must go.
   };
-  /// Takes what was written; `sent` bytes of earlier pieces have left.
+  /// Takes what was written; `sent` bytes of earlier pieces have left. Where nothing is left, who
+  /// waited for that is told.
   Piece take_piece(std::size_t sent);
   [[nodiscard]] bool is_cut_off();
-  /// The session is done with it: lets go of what a Later left here, which may hold this very
-  /// exchange.
+  /// The session is done with it: lets go of what a Later or a Stream left here, which may hold
+  /// this very exchange.
   void close();
 
  private:
@@ -93,6 +95,7 @@ class Exchange : public StreamSink, public std::enable_shared_from_this<Exchange
   // A Stream.
   std::string unsent_ GUARDED_BY(mutex_);           ///< Written, in its coding, and not yet taken.
   std::size_t taken_bytes_ GUARDED_BY(mutex_) = 0;  ///< Taken, and not yet sent.
+  std::function<void()> when_sent_ GUARDED_BY(mutex_);
   bool has_ended_ GUARDED_BY(mutex_) = false;
   bool is_cut_off_ GUARDED_BY(mutex_) = false;
   bool is_wake_up_on_its_way_ GUARDED_BY(mutex_) = false;
