@@ -24,14 +24,18 @@ void Reactor::start_call(std::size_t i, const CallSpec& spec, json::Value facts)
     fail_step(i, error_code_of(request.error(), spec.kind), request.error().message);
     return;
   }
+  begin_call(i, spec.kind, std::move(*request), std::move(facts));
+}
+
+void Reactor::begin_call(std::size_t i, CallKind kind, json::Value request, json::Value facts) {
   const StepState& step = unit(i);
   Event event = begin("effect.started", i);
   event.attempt = step.attempt;
   event.data = std::move(facts);
   event.data.set("call",
                  step.calls.empty() ? 1 : static_cast<std::int64_t>(step.calls.back().number) + 1);
-  event.data.set("kind", call_kind_name(spec.kind));
-  commit(event, "request", std::move(*request));
+  event.data.set("kind", call_kind_name(kind));
+  commit(event, "request", std::move(request));
   emit(std::move(event));
   call_again(i);
 }
@@ -67,6 +71,8 @@ void Reactor::call_succeeded(std::size_t i, const CallResult& result) {
         return complete_step(i, result.value);
       }
       return tool_answered(i, result.value);
+    case CallKind::kRun:
+      return;  // a child that was started tells its end itself
   }
 }
 

@@ -32,6 +32,8 @@ constexpr Delays kStateAgain{Duration(1'000), Duration(60'000)};
 void Lane::start_run(NewRun run, Engine::Done done) {
   strand_.post([this, run = std::make_shared<NewRun>(std::move(run)), done = std::move(done)] {
     if (is_stopped_) return done(failure(Code::kUnavailable, "the server is stopping"));
+    // A child that is asked for again, while its first commit's answer is lost.
+    if (find(run->id) != nullptr) return done(failure(Code::kConflict, "the run is there already"));
     Actor& actor = add(run->id, run->tenant);
     actor.machine.emplace(run->id, run->tenant, run->plan);
     actor.row.id = run->id;
@@ -64,9 +66,11 @@ void Lane::tell(RunId run, Input input, std::optional<store::IdempotentAnswer> a
 
 void Lane::recover(RunId run, TenantId tenant) {
   strand_.post([this, run, tenant] {
-    if (is_stopped_ || find(run) != nullptr) return;
-    Actor& actor = add(run, tenant);
-    enqueue(actor, {Continue{}, {}, {}});
+    if (is_stopped_) return;
+    Actor* actor = find(run);
+    if (actor == nullptr) actor = &add(run, tenant);
+    actor->is_recovering = true;
+    enqueue(*actor, {Continue{}, {}, {}});
   });
 }
 
@@ -183,13 +187,13 @@ void Lane::loaded(RunId run, Result<std::unique_ptr<Actor>> read) {
   }
   // A call under way that this process did not make: the one that made it is gone.
   const auto calls = actor->machine->calls_in_flight(actor->contents);
-  const auto is_ours = [actor](const Call& call) {
-    return actor->dispatched.contains({call.id, call.attempt});
+  const auto is_lost = [actor](const Call& call) {
+    return call.kind != CallKind::kRun && !actor->dispatched.contains({call.id, call.attempt});
   };
-  if (!std::all_of(calls.begin(), calls.end(), is_ours)) {
+  if (std::any_of(calls.begin(), calls.end(), is_lost)) {
     actor->queue.push_front({Recovered{}, {}, {}});
     const MutexLock lock(engine_.mutex_);
-    engine_.figures_.in_doubt += calls.size();
+    engine_.figures_.in_doubt += held;
   }
   process(*actor);
 }
@@ -231,6 +235,7 @@ void Lane::load_failed(Actor& actor, const Error& error) {
 
 void Lane::process(Actor& actor) {
   if (!actor.machine || actor.is_loading || actor.is_committing || is_stopped_) return;
+  if (std::exchange(actor.is_recovering, false)) rejoin(actor);
   if (actor.queue.empty()) return rest(actor);
   Machine& machine = *actor.machine;
   auto pending = std::make_shared<Pending>();
@@ -312,7 +317,8 @@ void Lane::process(Actor& actor) {
 
 bool Lane::may_leave(const Actor& actor, bool waits_for_slot) const {
   const bool is_idle = is_terminal(actor.machine->state().status) || actor.machine->is_parked();
-  return is_idle && (!waits_for_slot || engine_.runs_loaded_ > engine_.options_.runs_loaded_max);
+  return is_idle && actor.starting.empty() &&
+         (!waits_for_slot || engine_.runs_loaded_ > engine_.options_.runs_loaded_max);
 }
 
 /// The row as it is now, and the statement that is due with it.
@@ -325,7 +331,8 @@ store::Commit Lane::transition(Actor& actor, Pending& pending, bool waits_for_sl
   actor.row.version += 1;
   actor.row.status = machine.state().status;
   actor.row.wake_at = machine.wake_at(now, waits_for_slot);
-  actor.row.is_parked = machine.is_parked() && !pending.wants_more && !waits_for_slot;
+  actor.row.is_parked =
+      machine.is_parked() && !pending.wants_more && !waits_for_slot && !machine.has_kin();
   const auto due = statement_due(machine.state(), actor.row.created_at, actor.stated, now);
   const bool leaves = !pending.wants_more && may_leave(actor, waits_for_slot);
   std::optional<Bytes32> root;
@@ -394,6 +401,7 @@ void Lane::go_on(Actor& actor, Pending& pending) {
   // miss it.
   if (is_terminal(status)) {
     disarm(run);
+    tell_parent(actor);
     engine_.run_ended(run, status, [&actor] {
       return std::make_shared<const EndedRun>(
           EndedRun{actor.row, History{*actor.machine, actor.contents, actor.contents_bytes}});
@@ -408,7 +416,7 @@ void Lane::go_on(Actor& actor, Pending& pending) {
         std::find(pending.cancels.begin(), pending.cancels.end(), call.id) != pending.cancels.end();
     if (!is_cancelled) dispatch(actor, std::move(call));
   }
-  for (const CallId& cancel : pending.cancels) engine_.runner_.cancel(cancel);
+  for (const CallId& cancel : pending.cancels) stop_call(actor, cancel);
   if (!is_terminal(status)) {
     if (actor.row.wake_at) arm_on_strand(run, actor.tenant, *actor.row.wake_at);
     if (pending.wants_slots) wait_for_slot(actor);
@@ -457,6 +465,7 @@ void Lane::commit_failed(Actor& actor, const Error& error,
 }
 
 void Lane::dispatch(Actor& actor, Call call) {
+  if (call.kind == CallKind::kRun) return start_child(actor, std::move(call));
   const CallId id = call.id;
   const std::uint32_t attempt = call.attempt;
   actor.dispatched.insert({id, attempt});

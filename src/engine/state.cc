@@ -19,12 +19,18 @@ std::optional<Time> time_member(const Event& event, std::string_view member) {
   return time ? std::optional(*time) : std::nullopt;
 }
 
+std::optional<RunId> run_member(const Event& event, std::string_view member) {
+  const auto id = parse_id(event.data.string_or(member));
+  return id ? std::optional(RunId{*id}) : std::nullopt;
+}
+
 std::size_t size_member(const Event& event, std::string_view member) {
   return static_cast<std::size_t>(event.data.int_or(member, 0));
 }
 
 CallKind call_kind(std::string_view name) {
   if (name == "model") return CallKind::kModel;
+  if (name == "run") return CallKind::kRun;
   return name == "tool" ? CallKind::kTool : CallKind::kWebhook;
 }
 
@@ -123,6 +129,7 @@ const std::map<std::string, RunState::Handler, std::less<>>& RunState::handlers(
       {"task.claimed", &RunState::on_task_claimed},
       {"task.renewed", &RunState::on_task_claimed},
       {"step.retrying", &RunState::on_step_retrying},
+      {"child.finished", &RunState::on_child_finished},
       {"step.completed", &RunState::on_step_completed},
       {"step.failed", &RunState::on_step_failed},
       {"step.skipped", &RunState::on_step_skipped},
@@ -164,6 +171,9 @@ StepState& RunState::step_of(const Event& event) {
 void RunState::on_run_started(const Event& event) {
   actor = event.actor;
   agent = event.agent;
+  parent = run_member(event, "parent");
+  parent_step = event.data.string_or("parent_step");
+  depth = static_cast<int>(event.data.int_or("depth", 0));
   start_facts = event.data;
   traceparent = event.data.string_or("traceparent");
   model = event.data.string_or("model");
@@ -215,20 +225,35 @@ void RunState::on_effect_started(const Event& event) {
   call.model = event.data.string_or("model");
   call.tool = event.data.string_or("tool");
   call.tool_index = size_member(event, "tool_index");
+  call.child = run_member(event, "child").value_or(RunId{});
+  if (call.kind == CallKind::kRun) call.request_commitment = event.data.string_or("request");
   step.is_in_flight = true;
-  step.call_failures = 0;
+  // Each attempt at an orchestration starts a run of its own; the same call is made again
+  // elsewhere.
+  if (call.kind != CallKind::kRun) step.call_failures = 0;
 }
 
 void RunState::on_llm_called(const Event& event) {
   StepState& step = step_of(event);
   if (!step.calls.empty()) step.calls.back().result = {event.seq, "response"};
   step.is_in_flight = false;
+  add_spent(event, step);
+}
+
+/// What a call of `step` took.
+void RunState::add_spent(const Event& event, StepState& step) {
   for (Usage* sum : {&usage, &step.usage}) {
     sum->input_tokens += event.data.int_or("input_tokens", 0);
     sum->output_tokens += event.data.int_or("output_tokens", 0);
   }
   step.cost += cost_member(event);
   cost += cost_member(event);
+}
+
+void RunState::on_child_finished(const Event& event) {
+  StepState& step = step_of(event);
+  step.is_in_flight = false;
+  add_spent(event, step);
 }
 
 void RunState::on_tool_called(const Event& event) {
@@ -298,6 +323,7 @@ void RunState::end_step(const Event& event, StepStatus status_now) {
   StepState& step = step_of(event);
   ready_.erase(i);
   step.status = status_now;
+  step.reused_from = run_member(event, "reused_from");
   step.completed_at = event.time;
   step.ended_seq = event.seq;
   step.deadline.reset();
@@ -317,6 +343,7 @@ void RunState::end_step(const Event& event, StepStatus status_now) {
 void RunState::on_step_completed(const Event& event) {
   StepState& step = step_of(event);
   step.output = committed(event, "output");
+  if (step.decision.empty()) step.decision = event.data.string_or("decision");
   step.error_code.clear();
   step.error_message = {};
   end_step(event, StepStatus::kCompleted);

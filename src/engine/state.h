@@ -46,6 +46,8 @@ struct CallState {
   std::string model;  ///< kModel: the one asked.
   std::string tool;   ///< kTool inside an inference: the tool, and which of the asked calls it is.
   std::size_t tool_index = 0;
+  RunId child;                     ///< kRun: the run that it starts.
+  std::string request_commitment;  ///< kRun
 };
 
 /// The task of an agent's step.
@@ -84,6 +86,13 @@ struct StepState {
   std::size_t round = 0;
   std::size_t tool_index = 0;
   std::string tool;
+  std::optional<RunId>
+      reused_from;  ///< The run in which it ended like this; it did not begin here.
+
+  [[nodiscard]] bool waits_for_child() const {
+    return is_in_flight && calls.back().kind == CallKind::kRun;
+  }
+  [[nodiscard]] bool holds_slot() const { return is_in_flight && !waits_for_child(); }
 };
 
 /// Why nothing new starts any more.
@@ -119,6 +128,9 @@ class RunState {
   Time time;              ///< Of the last event.
   bool is_agent_run = false;
   std::string actor;
+  std::optional<RunId> parent;
+  std::string parent_step;
+  int depth = 0;            ///< How many runs are above it.
   json::Value start_facts;  ///< The data of run.started.
   std::string traceparent;
   std::optional<AgentId> agent;
@@ -161,6 +173,7 @@ class RunState {
   void on_task_offered(const Event& event);
   void on_task_claimed(const Event& event);
   void on_step_retrying(const Event& event);
+  void on_child_finished(const Event& event);
   void on_step_completed(const Event& event);
   void on_step_failed(const Event& event);
   void on_step_skipped(const Event& event);
@@ -171,6 +184,7 @@ class RunState {
   void on_run_cancelled(const Event& event);
 
   StepState& step_of(const Event& event);
+  void add_spent(const Event& event, StepState& step);
   void end_step(const Event& event, StepStatus status);
   void end_run(const Event& event, RunStatus status);
 

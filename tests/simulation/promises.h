@@ -113,7 +113,9 @@ inline void keeps_to_max_steps(const std::vector<Event>& events, const RunState&
 inline void keeps_to_max_attempts(const std::vector<Event>& events, const RunState& state) {
   std::map<std::string, int> retries;
   for (const Event& event : events) {
-    if (event.type == "effect.started") retries[event.step] = 0;
+    // Another call; but an orchestration's next attempt is another run, and no other call.
+    if (event.type == "effect.started" && event.data.string_or("kind") != "run")
+      retries[event.step] = 0;
     if (event.type != "step.retrying") continue;
     const int most =
         state.is_agent_run ? 3 : state.plan().steps[state.index_of(event.step)].retry.max_attempts;
@@ -167,6 +169,64 @@ inline void no_call_leaves_without_a_trace(const std::vector<MadeCall>& calls,
     EXPECT_TRUE(traced.contains({call->id.step, call->id.number})) << call->id.key();
 }
 
+/// The run of that id was started by `start`, an event of `parent`, and by nobody else.
+inline void a_child_is_of_its_parent(testing::EngineWorld& world, RunId child,
+                                     const RunState& parent, const Event& start) {
+  const auto row = world.store.get_run(child);
+  if (!row) return;  // the parent was over, or the process, before it began
+  const auto events = world.events(child);
+  const json::Value& data = events.front().data;
+  EXPECT_EQ(row->tenant, parent.tenant);
+  EXPECT_EQ(data.string_or("parent"), parent.id.uuid());
+  EXPECT_EQ(data.string_or("parent_step"), start.step);
+  EXPECT_EQ(data.int_or("depth", 0), parent.start_facts.int_or("depth", 0) + 1);
+  EXPECT_LE(data.int_or("depth", 0), 8);
+  EXPECT_EQ(data.find("from")->as_array().front().string_or("commitment"),
+            start.data.string_or("request"));
+  EXPECT_TRUE(is_run_end(events.back().type)) << "the parent is over and its child goes on";
+}
+
+/// What the parent was told of the child is what the child's own journal says.
+inline void a_childs_end_is_told_as_it_was(testing::EngineWorld& world, const History& parent,
+                                           const std::vector<Event>& events, std::size_t told) {
+  const Event& finished = events[told];
+  const RunId child{*parse_id(finished.data.string_or("child"))};
+  ASSERT_TRUE(world.store.get_run(child)) << "an end of a run that is not there";
+  const History theirs = world.history(child);
+  const RunState& state = theirs.machine.state();
+  EXPECT_EQ(finished.data.string_or("status"), run_status_name(state.status));
+  EXPECT_EQ(finished.data.string_or("code"), state.error_code);
+  EXPECT_EQ(finished.data.int_or("events", 0), state.seq);
+  EXPECT_EQ(finished.data.string_or("root_digest"), to_hex(view_of(theirs.machine.tree().root())));
+  EXPECT_EQ(finished.data.int_or("input_tokens", 0), state.usage.input_tokens);
+  EXPECT_EQ(finished.data.int_or("output_tokens", 0), state.usage.output_tokens);
+  const auto is_end = [&finished](const Event& event) {
+    return event.step == finished.step && event.type == "step.completed";
+  };
+  const auto end =
+      std::find_if(events.begin() + static_cast<std::ptrdiff_t>(told), events.end(), is_end);
+  if (state.status != RunStatus::kCompleted || end == events.end()) return;
+  EXPECT_EQ(*parent.contents.find({end->seq, "output"}), *theirs.contents.find(state.output.ref));
+}
+
+inline void children_are_as_promised(testing::EngineWorld& world, const History& history,
+                                     const std::vector<Event>& events) {
+  std::set<std::string> named;
+  std::set<std::string> told;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const std::string child = events[i].data.string_or("child");
+    if (events[i].type == "effect.started" && !child.empty()) {
+      EXPECT_TRUE(named.insert(child).second) << child << " is named twice";
+      a_child_is_of_its_parent(world, RunId{*parse_id(child)}, history.machine.state(), events[i]);
+    }
+    if (events[i].type == "child.finished") {
+      EXPECT_TRUE(named.contains(child)) << child << " ended and was not asked for";
+      EXPECT_TRUE(told.insert(child).second) << child << " ended twice";
+      a_childs_end_is_told_as_it_was(world, history, events, i);
+    }
+  }
+}
+
 /// `events`: those of the run's journal.
 inline void every_promise_holds(testing::EngineWorld& world, RunId run,
                                 const std::vector<Event>& events) {
@@ -186,6 +246,7 @@ inline void every_promise_holds(testing::EngineWorld& world, RunId run,
   const auto calls = calls_of(world, run);
   calls_leave_as_promised(calls, state);
   no_call_leaves_without_a_trace(calls, events);
+  children_are_as_promised(world, history, events);
 }
 
 }  // namespace avow::engine

@@ -22,6 +22,7 @@ using testing::EngineWorld;
 using testing::ScriptedRunner;
 
 constexpr std::uint64_t kSeeds = 2'000;
+constexpr std::uint64_t kTenants = 3;
 
 /// Answers calls, and commits, by chance until `is_calm`.
 class HostileWorld {
@@ -100,10 +101,48 @@ std::set<std::string>& seen() {
   return types;
 }
 
+/// The runs, and those that came of them.
+std::vector<EngineWorld::Started> with_children(EngineWorld& world,
+                                                std::vector<EngineWorld::Started> runs) {
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (!world.store.get_run(runs[i].id)) continue;
+    for (const Event& event : world.events(runs[i].id)) {
+      if (event.type != "effect.started" || event.data.string_or("kind") != "run") continue;
+      runs.push_back({RunId{*parse_id(event.data.string_or("child"))},
+                      std::make_shared<std::optional<Result<Outcome>>>()});
+    }
+  }
+  return runs;
+}
+
+void no_run_is_nobodys(EngineWorld& world, const std::vector<EngineWorld::Started>& runs) {
+  std::set<RunId> known;
+  for (const auto& run : runs) known.insert(run.id);
+  for (std::uint64_t tenant = 1; tenant <= kTenants; ++tenant) {
+    store::RunQuery query;
+    query.tenant = TenantId{Id{tenant, 1 << 20}};
+    query.limit = 10'000;
+    const auto rows = world.store.list_runs(query);
+    ASSERT_TRUE(rows);
+    for (const store::RunRow& row : *rows) EXPECT_TRUE(known.contains(row.id)) << row.id.ulid();
+  }
+}
+
+/// Workflows that steps of random plans start; "nobody" is none.
+void write_child_workflows(EngineWorld& world, SeededRng& chance) {
+  auto& plans = world.children.plans;
+  plans["pure"] = testing::plan_of(
+      R"([{"name":"t","type":"transform","config":{"output":{"was":"${{ input.v }}"}}}])");
+  plans["slow"] = testing::plan_of(R"([{"name":"w","type":"wait","config":{"seconds":9}}])");
+  plans["again"] = testing::plan_of(
+      R"([{"name":"a","type":"orchestration","config":{"workflow":"again"},"on_failure":"skip"}])");
+  plans["random"] = RandomPlan(chance, world.agent, true).make();
+}
+
 EngineWorld::Started start_one(EngineWorld& world, SeededRng& chance) {
   const json::Value plan = chance.below(4) == 0 ? random_agent_run(chance, world.agent)
                                                 : RandomPlan(chance, world.agent).make();
-  const TenantId tenant{Id{1 + chance.below(3), 1 << 20}};
+  const TenantId tenant{Id{1 + chance.below(kTenants), 1 << 20}};
   return world.start(
       plan,
       [&chance](Start& start) {
@@ -127,7 +166,8 @@ void live_until_the_kill(EngineWorld& world, SeededRng& chance,
     world.scheduler.run_for(Duration(static_cast<std::int64_t>(chance.below(15'000))));
   }
   if (chance.below(4) == 0) {
-    world.tell(runs[chance.below(runs.size())].id, CancelRequested{"key:test", "enough"});
+    const auto all = with_children(world, runs);
+    world.tell(all[chance.below(all.size())].id, CancelRequested{"key:test", "enough"});
     world.scheduler.run_for(Duration(static_cast<std::int64_t>(chance.below(3))));
   }
 }
@@ -184,12 +224,14 @@ void simulate(std::uint64_t seed) {
   if (has_faults) {
     world.faults.script = [&outside](const store::Commit&) { return outside.commit(); };
     world.faults.is_read_refused = [&outside] { return outside.refuses_read(); };
+    world.children.is_unavailable = [&outside] { return outside.refuses_read(); };
   }
+  write_child_workflows(world, chance);
   std::vector<EngineWorld::Started> runs;
   for (int i = 0; i < 5; ++i) runs.push_back(start_one(world, chance));
   for (std::uint64_t kills = chance.below(6); kills > 0; --kills) {
     live_until_the_kill(world, chance, runs);
-    if (!has_faults) no_old_run_is_unstated(world, runs);
+    if (!has_faults) no_old_run_is_unstated(world, with_children(world, runs));
     world.crash_and_restart();
   }
   live_until_the_kill(world, chance, runs);
@@ -201,6 +243,8 @@ void simulate(std::uint64_t seed) {
     // A statement that failed again and again is tried again after a minute at most.
     if (i >= calm && i < calm + 20) no_old_run_is_unstated(world, runs);
   }
+  runs = with_children(world, std::move(runs));
+  no_run_is_nobodys(world, runs);
   the_log_is_sound(world, runs);
   for (const auto& run : runs) {
     if (!world.store.get_run(run.id)) {
@@ -230,11 +274,12 @@ TEST(Simulation, EveryPromiseHoldsForEverySeed) {
     if (HasFailure()) FAIL() << "AVOW_SIMULATION_SEED=" << seed;
   }
   for (const char* type :
-       {"run.started",          "step.started",  "effect.started",    "llm.called",
-        "tool.called",          "decision.made", "guardrail.checked", "effect.in_doubt",
-        "timer.armed",          "task.offered",  "task.claimed",      "step.retrying",
-        "step.completed",       "step.failed",   "step.skipped",      "step.cancelled",
-        "run.cancel_requested", "run.completed", "run.failed",        "run.cancelled"}) {
+       {"run.started",    "step.started",         "effect.started",    "llm.called",
+        "tool.called",    "decision.made",        "guardrail.checked", "effect.in_doubt",
+        "timer.armed",    "task.offered",         "task.claimed",      "step.retrying",
+        "step.completed", "step.failed",          "step.skipped",      "step.cancelled",
+        "child.finished", "run.cancel_requested", "run.completed",     "run.failed",
+        "run.cancelled"}) {
     EXPECT_TRUE(seen().contains(type)) << type << " never happened";
   }
 }
