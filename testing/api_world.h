@@ -14,6 +14,7 @@
 #include <string>
 
 #include "api/agent_directory.h"
+#include "api/child_runs.h"
 #include "api/idempotency.h"
 #include "api/metrics.h"
 #include "api/openapi.h"
@@ -137,7 +138,8 @@ class ApiWorld {
                  .metrics = metrics,
                  .pool = pool,
                  .options = options.api},
-        engine(clock, rng, lanes(), store, *runner_, agents, workflows, {}) {
+        engine(clock, rng, lanes(), store, *runner_, agents, workflows, children, {}) {
+    children.begin(services);
     if (services.options.requests_per_key) {
       buckets_ = std::make_unique<auth::TokenBuckets>(*services.options.requests_per_key,
                                                       std::size_t{100});
@@ -273,6 +275,7 @@ class ApiWorld {
   auth::Authenticator authenticator;
   api::AgentDirectory agents;
   api::WorkflowCache workflows;
+  api::ChildRuns children;
   api::IdempotencyGate gate;
   api::Metrics metrics;
   api::Services services;

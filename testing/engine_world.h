@@ -124,6 +124,35 @@ class OwnPlansOnly : public engine::PlanSource {
   }
 };
 
+/// Child runs by the name of their workflow, which is the plan given here.
+class NamedPlans : public engine::ChildSource {
+ public:
+  Result<std::variant<engine::NewRun, engine::ChildRefused>> prepare_child(
+      const engine::ChildRequest& request) override {
+    if (is_unavailable && is_unavailable()) return failure(Code::kUnavailable, "not now");
+    const auto plan = plans.find(request.request.string_or("workflow"));
+    if (plan == plans.end())
+      return std::variant<engine::NewRun, engine::ChildRefused>(
+          engine::ChildRefused{"WORKFLOW_UNKNOWN", "no such workflow"});
+    auto compiled = workflow::Plan::compile(plan->second);
+    CHECK(compiled.has_value());
+    engine::NewRun run;
+    run.tenant = request.tenant;
+    run.plan = std::make_shared<engine::PlanIndex>(*compiled);
+    run.has_own_plan = true;
+    run.start.at = request.at;
+    run.start.actor = request.actor;
+    run.start.agent = request.fallback;
+    run.start.max_steps = 1000;
+    run.start.timeout_seconds = timeout_seconds;
+    if (const json::Value* input = request.request.find("input")) run.start.input = *input;
+    return std::variant<engine::NewRun, engine::ChildRefused>(std::move(run));
+  }
+  std::map<std::string, json::Value, std::less<>> plans;
+  std::int64_t timeout_seconds = 300;
+  std::function<bool()> is_unavailable;  ///< Whether to refuse for now.
+};
+
 /// The keys of every log in this program.
 inline tlog::LogKeys test_log_keys() {
   static const auto statements = crypto::P256PrivateKey::generate();
@@ -174,7 +203,7 @@ class EngineWorld {
     for (int i = 0; i < kLanes; ++i)
       lanes.push_back({scheduler.make_executor(), scheduler.make_executor()});
     engine = std::make_unique<engine::Engine>(scheduler, rng, std::move(lanes), faults, runner,
-                                              directory, plans, options_);
+                                              directory, plans, children, options_);
   }
 
   struct Started {
@@ -286,6 +315,7 @@ class EngineWorld {
   ScriptedRunner runner;
   EverybodyActive directory;
   OwnPlansOnly plans;
+  NamedPlans children;
   std::unique_ptr<tlog::Sequencer> sequencer;
   std::unique_ptr<engine::Engine> engine;
   const TenantId tenant{Id{1, 1 << 20}};

@@ -2,7 +2,7 @@
 // POST /v1/orchestrations/{id}/erase: contents of a run that has ended go for good; its events, and
 // what was proved of them, stay (CONTRACT.md section 3, docs/api.md "Erasing").
 #include "api/change_statements.h"
-#include "api/erasures.h"
+#include "api/erasure_reach.h"
 #include "api/orchestration_view.h"
 #include "api/orchestrations.h"
 #include "api/route.h"
@@ -97,7 +97,7 @@ json::Value answer_of(const Id& erasure, const Erased& erased, bool is_partial) 
   return out;
 }
 
-/// What an erasure needs to be tried again after its request has gone.
+/// What an erasure needs to go on after its request has gone.
 struct Erasing {
   Services& services;
   const auth::Caller caller;
@@ -106,56 +106,88 @@ struct Erasing {
   const RunId run;
   const Request request;
   int tries = 0;
+  std::vector<ReachedRun> runs{};  ///< Found out at each try; the last one is `run`.
+  std::size_t next = 0;            ///< Of `runs`.
+  json::Array copies{};            ///< What the answer says of the others.
 };
 
+/// The erasure of one run.
 struct Attempt {
   store::Commit commit;
-  net::Response response;  ///< Once it is written.
+  json::Value answer;  ///< Once it is written; null: nothing was to be done.
 };
+/// The run is not what it was when it was found out what to take.
+struct Changed {};
 
-store::QueuedStatement statement_of(const Erasing& erasing, const Id& id, const Erased& erased) {
+store::QueuedStatement statement_of(const Erasing& erasing, RunId run, const Id& id,
+                                    const Erased& erased, bool is_partial) {
   provenance::Statement statement;
   statement.type = provenance::StatementType::kContentErased;
   statement.tenant = erasing.caller.tenant;
   statement.id = id;
-  if (!erasing.request.names) statement.erased.push_back({erasing.run, 0, {}});
-  for (std::size_t i = 0; erasing.request.names && i < erased.gone.size(); ++i) {
-    statement.erased.push_back({erasing.run, erased.gone[i].seq, erased.gone[i].member});
+  if (!is_partial) statement.erased.push_back({run, 0, {}});
+  for (std::size_t i = 0; is_partial && i < erased.gone.size(); ++i) {
+    statement.erased.push_back({run, erased.gone[i].seq, erased.gone[i].member});
   }
   return stated({erasing.services.rng, erasing.caller, erasing.now}, std::move(statement),
                 &provenance::Statement::reason, "reason", erasing.request.reason);
 }
 
-/// The run as it is now, without what is to go. Nothing left to take is written too: an earlier
-/// erasure whose outcome nobody knows may have left bytes in a file, and 200 says they are gone.
-std::variant<Attempt, Problem> prepared(const Erasing& erasing) {
-  store::Store& store = erasing.services.store;
-  auto record = store.read_run(erasing.run);
-  if (!record && record.error().code != Code::kNotFound) return problem_of(record.error());
-  if (!record || record->row.tenant != erasing.caller.tenant) {
-    return problem(404, "no such orchestration");
-  }
-  if (!engine::is_terminal(record->row.status)) {
-    return problem(409, "the orchestration is running: only what has ended can be erased");
-  }
-  auto erased = erase_contents(*record, erasing.request.names);
-  if (!erased && erased.error().code == Code::kInvalidArgument) {
-    return problem_at(422, "/scope", erased.error().message);
-  }
-  if (!erased) return problem_of(erased.error());
-  const bool is_partial = erasing.request.names.has_value();
-  const json::Value* const known = erased->summary.find("erasures");
-  const bool is_known = known != nullptr && known->is_array();
-  json::Value erasures = is_known ? *known : json::Value(json::Array());
-  if (is_partial && !erased->gone.empty() && erasures.as_array().size() >= kPartialMax) {
+std::optional<Problem> find_runs(Erasing& erasing) {
+  Taking taking;
+  taking.is_all = !erasing.request.names;
+  if (erasing.request.names) taking.names = *erasing.request.names;
+  auto found =
+      reached_runs(erasing.services.store, erasing.caller.tenant, erasing.run, taking, erasing.now);
+  if (auto* refusal = std::get_if<Problem>(&found)) return std::move(*refusal);
+  erasing.runs = std::get<std::vector<ReachedRun>>(std::move(found));
+  erasing.next = 0;
+  return std::nullopt;
+}
+
+/// How many erasures its summary names.
+std::size_t erasures_of(const Erased& erased) {
+  const json::Value* known = erased.summary.find("erasures");
+  return known != nullptr && known->is_array() ? known->as_array().size() : 0;
+}
+
+/// Whether an erasure of a part of the run can still be recorded as such. Problem: 409, 422
+std::optional<Problem> check_partial(const Erased& erased) {
+  if (!erased.gone.empty() && erasures_of(erased) >= kPartialMax) {
     return problem(409, fmt::format("the orchestration was erased in part {} times: what is left "
                                     "can only go with all",
                                     kPartialMax));
   }
-  if (is_partial && erased->gone.size() > kListedMax) {
+  if (erased.gone.size() > kListedMax) {
     return problem_at(422, "/scope",
                       fmt::format("that comes to {} contents; more than {} can only go with all",
-                                  erased->gone.size(), kListedMax));
+                                  erased.gone.size(), kListedMax));
+  }
+  return std::nullopt;
+}
+
+/// The next run as it is now, without what is to go. Nothing left to take is written too: an
+/// earlier erasure whose outcome nobody knows may have left bytes in a file, and 200 says they are
+/// gone.
+std::variant<Attempt, Changed, Problem> prepared(const Erasing& erasing) {
+  store::Store& store = erasing.services.store;
+  const ReachedRun& reached = erasing.runs[erasing.next];
+  const bool is_copy = reached.run != erasing.run;
+  const auto record = store.read_run(reached.run);
+  if (!record) return problem_of(record.error());
+  if (record->row.version != reached.version) return Changed{};
+  bool is_partial = !reached.taken.is_all;
+  auto erased = erase_contents(*record, reached.taken);
+  if (!erased) return problem_of(erased.error());
+  if (is_partial) {
+    auto refusal = check_partial(*erased);
+    if (refusal && !is_copy) return std::move(*refusal);
+    if (refusal) {
+      // Nobody named a part of this one: it goes whole.
+      is_partial = false;
+      erased = erase_contents(*record, {.is_all = true, .refs = {}, .commitments = {}});
+      if (!erased) return problem_of(erased.error());
+    }
   }
 
   Attempt out;
@@ -163,15 +195,18 @@ std::variant<Attempt, Problem> prepared(const Erasing& erasing) {
   if (erased->gone.empty()) {
     const auto before = Erasures::read(store, record->row);
     if (!before) return problem_of(before.error());
+    if (before->last() == nullptr && is_copy) return out;
     if (before->last() == nullptr) return problem(409, "the orchestration has no contents");
     erasure = *before->last();
   } else {
     erasure = make_id(erasing.now, erasing.services.rng.bytes8());
+    json::Value erasures =
+        erasures_of(*erased) > 0 ? *erased->summary.find("erasures") : json::Value(json::Array());
     erasures.push_back(erasure.uuid());
     erased->summary.set("erasures", std::move(erasures));
-    out.commit.statements = {statement_of(erasing, erasure, *erased)};
+    out.commit.statements = {statement_of(erasing, reached.run, erasure, *erased, is_partial)};
   }
-  out.response = json_response(200, answer_of(erasure, *erased, is_partial));
+  out.answer = answer_of(erasure, *erased, is_partial);
   store::RunChange& change = out.commit.run.emplace();
   change.row = record->row;
   change.row.version += 1;
@@ -182,30 +217,61 @@ std::variant<Attempt, Problem> prepared(const Erasing& erasing) {
   return out;
 }
 
-void write(const std::shared_ptr<Erasing>& erasing, Attempt attempt, const net::Responder& respond);
-
-/// Another erasure of the run was faster: looks at what that one left.
-void try_again(const std::shared_ptr<Erasing>& erasing, const net::Responder& respond) {
-  const bool is_posted = erasing->services.pool.try_post([erasing, respond] {
-    auto next = prepared(*erasing);
-    if (const auto* refused = std::get_if<Problem>(&next)) {
-      return respond(render(*refused, erasing->trace_id));
-    }
-    write(erasing, std::get<Attempt>(std::move(next)), respond);
-  });
-  if (is_posted) return;
-  respond(render(problem_of(failure(Code::kUnavailable, "too busy")), erasing->trace_id));
+net::Response too_busy(const Erasing& erasing) {
+  return render(problem_of(failure(Code::kUnavailable, "too busy")), erasing.trace_id);
 }
 
-void write(const std::shared_ptr<Erasing>& erasing, Attempt attempt,
-           const net::Responder& respond) {
-  ++erasing->tries;
+void go_on(const std::shared_ptr<Erasing>& erasing, const net::Responder& respond);
+
+/// On a thread that may read the store.
+void go_on_later(const std::shared_ptr<Erasing>& erasing, const net::Responder& respond) {
+  if (erasing->services.pool.try_post([erasing, respond] { go_on(erasing, respond); })) return;
+  respond(too_busy(*erasing));
+}
+
+/// A run was changed, by another erasure or a rerun: looks at all of them anew.
+std::optional<Problem> begin_again(Erasing& erasing) {
+  if (++erasing.tries >= kTriesMax) {
+    return problem_of(failure(Code::kUnavailable, "others change these runs all the time"));
+  }
+  return find_runs(erasing);
+}
+
+/// What was written of one run is told: of a copy in the answer, of the run itself as the answer.
+void written(const std::shared_ptr<Erasing>& erasing, json::Value answer,
+             const net::Responder& respond) {
+  const RunId run = erasing->runs[erasing->next].run;
+  if (run != erasing->run) {
+    if (!answer.is_null()) {
+      answer.mutable_object().erase("contents");
+      answer.set("orchestration_id", run.uuid());
+      erasing->copies.push_back(std::move(answer));
+    }
+    ++erasing->next;
+    return go_on_later(erasing, respond);
+  }
+  if (!erasing->copies.empty()) answer.set("copies", erasing->copies);
+  respond(json_response(200, answer));
+}
+
+void go_on(const std::shared_ptr<Erasing>& erasing, const net::Responder& respond) {
+  auto next = prepared(*erasing);
+  while (std::holds_alternative<Changed>(next)) {
+    if (auto refusal = begin_again(*erasing)) return respond(render(*refusal, erasing->trace_id));
+    next = prepared(*erasing);
+  }
+  if (const auto* refused = std::get_if<Problem>(&next)) {
+    return respond(render(*refused, erasing->trace_id));
+  }
+  auto& attempt = std::get<Attempt>(next);
+  if (attempt.answer.is_null()) return written(erasing, {}, respond);
   erasing->services.store.commit(
       std::move(attempt.commit),
-      [erasing, respond, response = std::move(attempt.response)](const Result<void>& done) {
-        if (done) return respond(response);
-        const bool was_late = done.error().code == Code::kConflict;
-        if (was_late && erasing->tries < kTriesMax) return try_again(erasing, respond);
+      [erasing, respond, answer = std::move(attempt.answer)](const Result<void>& done) {
+        if (done) return written(erasing, answer, respond);
+        // Another was faster: seen, and looked at, when the run is read again.
+        if (done.error().code == Code::kConflict && ++erasing->tries < kTriesMax)
+          return go_on_later(erasing, respond);
         Error error = done.error();
         // The store's own limits are the server's, not the caller's.
         if (error.code == Code::kResourceExhausted) error.code = Code::kUnavailable;
@@ -224,14 +290,15 @@ Reply erase(Call& call) {
                                                          .now = call.now,
                                                          .run = RunId{*id},
                                                          .request = std::move(*request.value)});
-  auto first = prepared(*erasing);
-  if (auto* refused = std::get_if<Problem>(&first)) return std::move(*refused);
   net::Later later;
-  // Shared, since a std::function copies: the contents that an erasure leaves can be many.
   // No answer is kept for the Idempotency-Key: one would say "gone" again without looking.
-  later.start = [erasing, attempt = std::make_shared<Attempt>(std::get<Attempt>(std::move(first)))](
-                    const net::Responder& respond) {
-    write(erasing, std::move(*attempt), respond);
+  later.start = [erasing](const net::Responder& respond) {
+    const bool is_posted = erasing->services.pool.try_post([erasing, respond] {
+      if (const auto refused = find_runs(*erasing))
+        return respond(render(*refused, erasing->trace_id));
+      go_on(erasing, respond);
+    });
+    if (!is_posted) respond(too_busy(*erasing));
   };
   return later;
 }

@@ -18,12 +18,22 @@ namespace {
 using provenance::ContentRef;
 using provenance::Event;
 
+/// Whether an event was made of one of `commitments`.
+bool is_made_of(const Event& event, const std::set<std::string>& commitments) {
+  const json::Value* const from = event.data.find("from");
+  if (from == nullptr || !from->is_array()) return false;
+  return std::any_of(from->as_array().begin(), from->as_array().end(), [&](const json::Value& one) {
+    return commitments.contains(one.string_or("commitment"));
+  });
+}
+
 /// Says which contents of one run's journal an erasure takes. A step goes as a whole: what it was
 /// asked, sent and answered are often one text. With it goes whoever names one of its contents in
 /// `from`, and so on; what was handed on without a `from` takes everything that came later.
 class Spread {
  public:
-  Spread(const std::vector<Event>& events, const std::vector<ContentName>& names);
+  Spread(const std::vector<Event>& events, const std::vector<ContentName>& names,
+         const std::set<std::string>& sources);
 
   [[nodiscard]] const std::set<ContentRef>& taken() const { return taken_; }
   /// The first name that no event had; null pointer if there is none.
@@ -52,7 +62,9 @@ class Spread {
   std::set<ContentRef> taken_;
 };
 
-Spread::Spread(const std::vector<Event>& events, const std::vector<ContentName>& names) {
+Spread::Spread(const std::vector<Event>& events, const std::vector<ContentName>& names,
+               const std::set<std::string>& sources)
+    : commitments_(sources) {
   is_agent_run_ = events.front().data.string_or("mode") == "agent";
   std::vector<Entry> entries;
   entries.reserve(events.size());
@@ -115,29 +127,13 @@ bool Spread::is_made_of_taken(const Event& event) const {
   // Why a run failed, or a step before it began, may quote anything, and has no `from`.
   const bool is_of_unbegun = event.type == "step.failed" && !begun_.contains(event.step);
   if (event.seq > first_ && (event.type == "run.failed" || is_of_unbegun)) return true;
-  const json::Value* const from = event.data.find("from");
-  if (from == nullptr || !from->is_array()) return false;
-  return std::any_of(from->as_array().begin(), from->as_array().end(), [&](const json::Value& one) {
-    return commitments_.contains(one.string_or("commitment"));
-  });
+  return is_made_of(event, commitments_);
 }
 
 void Spread::follow(const Entry& entry) {
   if (!is_made_of_taken(*entry.event)) return;
   if (!entry.event->step.empty()) steps_.insert(entry.event->step);
   for (const std::string& member : entry.members) take(*entry.event, member);
-}
-
-Result<std::vector<Event>> events_of(const store::RunRecord& run) {
-  std::vector<Event> out;
-  for (const store::Segment& segment : run.journal) {
-    ASSIGN_OR_RETURN(const auto texts, provenance::decode_journal(segment.bytes));
-    for (const std::string& text : texts) {
-      ASSIGN_OR_RETURN(Event event, provenance::decode(text));
-      out.push_back(std::move(event));
-    }
-  }
-  return out;
 }
 
 /// What a plan must have to be followed again from the journal, and nothing that anybody wrote.
@@ -221,30 +217,56 @@ const Id* Erasures::find(const ContentRef& ref) const {
   return nullptr;
 }
 
-Result<Erased> erase_contents(const store::RunRecord& run,
-                              const std::optional<std::vector<ContentName>>& names) {
-  ASSIGN_OR_RETURN(const std::vector<Event> events, events_of(run));
-  if (events.empty()) return failure(Code::kCorruption, "a run without events");
-  std::set<ContentRef> taken;
-  if (names) {
-    const Spread spread(events, *names);
-    if (const ContentName* name = spread.unknown()) {
-      return failure(Code::kInvalidArgument, "{} has no content \"{}\"",
-                     name->step.empty() ? "the run" : "the step " + shown(name->step),
-                     shown(name->member));
+Result<std::vector<Event>> events_in(const std::vector<store::Segment>& journal) {
+  std::vector<Event> out;
+  for (const store::Segment& segment : journal) {
+    ASSIGN_OR_RETURN(const auto texts, provenance::decode_journal(segment.bytes));
+    for (const std::string& text : texts) {
+      ASSIGN_OR_RETURN(Event event, provenance::decode(text));
+      out.push_back(std::move(event));
     }
-    taken = spread.taken();
-    // A plan of its own holds what the caller wrote into the steps' configs.
-    if (run.plan) taken.insert({1, "plan"});
   }
+  return out;
+}
+
+Result<Taken> taken_of(const std::vector<Event>& events, const Taking& taking) {
+  if (events.empty()) return failure(Code::kCorruption, "a run without events");
+  Taken out;
+  // A run that was started with what is taken can be made of it in every part.
+  out.is_all = taking.is_all || is_made_of(events.front(), taking.sources);
+  if (out.is_all) {
+    for (const Event& event : events) {
+      for (const std::string& member : provenance::committed_members(event.data))
+        out.commitments.insert(event.data.string_or(member));
+    }
+    return out;
+  }
+  const Spread spread(events, taking.names, taking.sources);
+  if (const ContentName* name = spread.unknown()) {
+    return failure(Code::kInvalidArgument, "{} has no content \"{}\"",
+                   name->step.empty() ? "the run" : "the step " + shown(name->step),
+                   shown(name->member));
+  }
+  out.refs = spread.taken();
+  for (const ContentRef& ref : out.refs)
+    out.commitments.insert(events[ref.seq - 1].data.string_or(ref.member));
+  return out;
+}
+
+Result<Erased> erase_contents(const store::RunRecord& run, const Taken& taken) {
+  ASSIGN_OR_RETURN(const std::vector<Event> events, events_in(run.journal));
+  if (events.empty()) return failure(Code::kCorruption, "a run without events");
   Erased out;
   std::set<ContentRef> gone;
+  // A plan of its own holds what the caller wrote into the steps' configs.
+  const ContentRef plan{1, "plan"};
   for (const store::Segment& segment : run.contents) {
     ASSIGN_OR_RETURN(auto contents, provenance::decode_contents(segment.bytes));
     std::erase_if(contents, [&](const provenance::Content& content) {
-      if (names && !taken.contains(content.ref)) return false;
-      gone.insert(content.ref);
-      return true;
+      const bool goes =
+          taken.is_all || taken.refs.contains(content.ref) || (run.plan && content.ref == plan);
+      if (goes) gone.insert(content.ref);
+      return goes;
     });
     if (contents.empty()) continue;
     out.left.push_back({segment.first_seq, segment.count, provenance::encode_contents(contents)});

@@ -8,6 +8,7 @@
 
 #include "json/value.h"
 #include "provenance/content.h"
+#include "provenance/event.h"
 #include "provenance/statement.h"
 #include "store/store.h"
 
@@ -38,6 +39,33 @@ struct ContentName {
   std::string member;
 };
 
+/// What an erasure takes of a run: all of it, or what is named, and what was made of contents of
+/// other runs that it takes there.
+struct Taking {
+  bool is_all = false;
+  std::vector<ContentName> names;
+  std::set<std::string> sources;  ///< The commitments to those.
+  bool is_plan_copied = false;    ///< From a run of which it takes something, and so its own plan.
+
+  [[nodiscard]] bool is_nothing() const {
+    return !is_all && names.empty() && sources.empty() && !is_plan_copied;
+  }
+};
+
+/// What that comes to, with all that was made of it within the run.
+struct Taken {
+  bool is_all = false;
+  std::set<provenance::ContentRef> refs;  ///< Not all: each of them.
+  std::set<std::string> commitments;      ///< To all that is taken.
+};
+
+/// Errors: kInvalidArgument  a name that no event has
+///         kCorruption
+Result<Taken> taken_of(const std::vector<provenance::Event>& events, const Taking& taking);
+
+/// All events of a journal. Errors: kCorruption
+Result<std::vector<provenance::Event>> events_in(const std::vector<store::Segment>& journal);
+
 /// A run after an erasure.
 struct Erased {
   /// That were still there. In the order of the journal.
@@ -47,10 +75,7 @@ struct Erased {
   json::Value summary;              ///< Without the erasure's own id.
 };
 
-/// Takes all contents of `run`, or those of `names` and all that was made of them.
-/// Errors: kInvalidArgument  a name that no event has
-///         kCorruption
-Result<Erased> erase_contents(const store::RunRecord& run,
-                              const std::optional<std::vector<ContentName>>& names);
+/// Takes those contents of `run`. Errors: kCorruption
+Result<Erased> erase_contents(const store::RunRecord& run, const Taken& taken);
 
 }  // namespace avow::api

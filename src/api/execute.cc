@@ -9,41 +9,6 @@
 namespace avow::api {
 namespace {
 
-/// Starts the run and answers: 202 at once with the run as it was created, or, if the caller waits,
-/// with the run as it ended.
-Reply start(Call& call, PreparedRun prepared, std::chrono::seconds wait) {
-  const RunId id = prepared.run.id;
-  const bool is_waiting = wait > std::chrono::seconds(0);
-  net::Response created;
-  // Who waits is shown the run as it ended, and so is who repeats that.
-  if (is_waiting) {
-    prepared.run.answer = call.kept_run(202, id);
-  } else {
-    created = json_response(202, render_created(id, *prepared.run.plan, prepared.run.start));
-    created.headers.set("Location", "/v1/orchestrations/" + id.uuid());
-    prepared.run.answer = call.kept(created, id);
-  }
-  auto run = std::make_shared<engine::NewRun>(std::move(prepared.run));
-  Services& services = call.services;
-  if (is_waiting) {
-    return wait_for_run(call, id, wait, 202, [&services, run](Begun begun) {
-      services.engine.start_run(
-          std::move(*run), [begun = std::move(begun)](const Result<engine::Outcome>& done) {
-            begun(done ? std::nullopt : std::optional(problem_of(done.error())));
-          });
-    });
-  }
-  net::Later later;
-  later.start = [&services, run, created = std::move(created),
-                 trace_id = call.trace_id](net::Responder respond) {
-    services.engine.start_run(
-        std::move(*run), [respond, created, trace_id](const Result<engine::Outcome>& done) {
-          respond(done ? created : render(problem_of(done.error()), trace_id));
-        });
-  };
-  return later;
-}
-
 /// Nothing of a dry run is stored, so no value can be shown by reference.
 Reply show_plan(const PreparedRun& run) {
   net::Response response = json_response(200, render_dry_run(run));
@@ -56,10 +21,10 @@ Reply show_plan(const PreparedRun& run) {
 Reply finish(Call& call, std::variant<PreparedRun, Problem> prepared, bool is_dry_run) {
   if (auto* refusal = std::get_if<Problem>(&prepared)) return std::move(*refusal);
   auto& run = std::get<PreparedRun>(prepared);
+  if (!is_dry_run) return start_run(call, std::move(run));
   const auto wait = call.wait();
   if (!wait) return problem_of(wait.error());
-  if (is_dry_run) return show_plan(run);
-  return start(call, std::move(run), wait->value_or(std::chrono::seconds(0)));
+  return show_plan(run);
 }
 
 Reply execute_workflow(Call& call) {
@@ -70,7 +35,7 @@ Reply execute_workflow(Call& call) {
   const auto& asked = std::get<StartRequest>(request);
   const auto workflow = call.services.workflows.get(call.caller.tenant, WorkflowId{*id});
   if (!workflow) return problem_of(workflow.error());
-  return finish(call, prepare_workflow_run(call, asked, **workflow), asked.is_dry_run);
+  return finish(call, prepare_workflow_run(starter_of(call), asked, **workflow), asked.is_dry_run);
 }
 
 /// Whether the request is of one of the three forms: narrative, OpenAPI, inline steps.
@@ -101,14 +66,63 @@ Reply execute_orchestration(Call& call) {
       if (workflow.error().code != Code::kNotFound) return problem_of(workflow.error());
       return problem_at(404, "/workflow_id", "no such workflow");
     }
-    return finish(call, prepare_workflow_run(call, asked, **workflow), asked.is_dry_run);
+    return finish(call, prepare_workflow_run(starter_of(call), asked, **workflow),
+                  asked.is_dry_run);
   }
   return finish(call,
-                asked.steps ? prepare_inline_run(call, asked) : prepare_agent_run(call, asked),
+                asked.steps ? prepare_inline_run(starter_of(call), asked)
+                            : prepare_agent_run(starter_of(call), asked),
                 asked.is_dry_run);
 }
 
 }  // namespace
+
+Starter starter_of(const Call& call) {
+  return {call.services, call.caller, call.now, call.traceparent};
+}
+
+Reply start_run(Call& call, PreparedRun prepared, Begin begin) {
+  const auto asked = call.wait();
+  if (!asked) return problem_of(asked.error());
+  const auto wait = asked->value_or(std::chrono::seconds(0));
+  const RunId id = prepared.run.id;
+  const bool is_waiting = wait > std::chrono::seconds(0);
+  net::Response created;
+  // Who waits is shown the run as it ended, and so is who repeats that.
+  if (is_waiting) {
+    prepared.run.answer = call.kept_run(202, id);
+  } else {
+    created = json_response(202, render_created(id, *prepared.run.plan, prepared.run.start));
+    created.headers.set("Location", "/v1/orchestrations/" + id.uuid());
+    prepared.run.answer = call.kept(created, id);
+  }
+  auto run = std::make_shared<engine::NewRun>(std::move(prepared.run));
+  if (!begin) {
+    begin = [&services = call.services](const std::shared_ptr<engine::NewRun>& started,
+                                        Begun begun) {
+      begin_run(services, std::move(*started), std::move(begun));
+    };
+  }
+  if (is_waiting) {
+    return wait_for_run(call, id, wait, 202,
+                        [run, begin](Begun begun) { begin(run, std::move(begun)); });
+  }
+  net::Later later;
+  later.start = [run, begin, created = std::move(created),
+                 trace_id = call.trace_id](net::Responder respond) {
+    begin(run, [respond, created, trace_id](const std::optional<Problem>& refusal) {
+      respond(refusal ? render(*refusal, trace_id) : created);
+    });
+  };
+  return later;
+}
+
+void begin_run(Services& services, engine::NewRun run, Begun begun) {
+  services.engine.start_run(std::move(run),
+                            [begun = std::move(begun)](const Result<engine::Outcome>& done) {
+                              begun(done ? std::nullopt : std::optional(problem_of(done.error())));
+                            });
+}
 
 std::vector<Route> execute_routes() {
   return {

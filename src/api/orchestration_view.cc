@@ -123,6 +123,7 @@ json::Value Rendering::input_of(const StepState& step, const engine::ContentRef&
   if (step.type == engine::StepType::kToolCall) member = "arguments";
   if (step.type == engine::StepType::kGuardrailCheck) member = "content";
   if (step.type == engine::StepType::kWebhook) member = "body";
+  if (step.type == engine::StepType::kOrchestration) member = "input";
   const json::Value* config = contents_.find(ref);
   if (member.empty() || config == nullptr) return value(ref);
   const json::Value* found = config->find(member);
@@ -203,6 +204,10 @@ json::Value Rendering::step(std::size_t number, std::size_t i) const {
     out.set("usage", usage_json(step.usage));
     out.set("cost_cents", cents(step.cost));
   }
+  // Of several attempts, the child of the last.
+  if (!step.calls.empty() && step.calls.back().kind == engine::CallKind::kRun)
+    out.set("child_orchestration_id", step.calls.back().child.uuid());
+  if (step.reused_from) out.set("reused_from", step.reused_from->uuid());
   if (step.started_at) out.set("started_at", format_time(*step.started_at));
   if (step.completed_at && step.started_at) {
     out.set("completed_at", format_time(*step.completed_at));
@@ -242,6 +247,11 @@ json::Value Rendering::run() const {
     out.set("workflow_digest", facts.string_or("workflow_digest"));
   }
   if (state_.agent) out.set("agent_id", agent_name(*state_.agent));
+  if (state_.parent) {
+    out.set("parent", json::Object{{"orchestration_id", state_.parent->uuid()},
+                                   {"step", state_.parent_step}});
+  }
+  if (const json::Value* earlier = facts.find("rerun_of")) out.set("rerun_of", *earlier);
   const json::Value* agents = facts.find("agents");
   out.set("agents", agents == nullptr ? json::Value(json::Array()) : *agents);
   out.set("priority", state_.priority);
@@ -279,6 +289,27 @@ json::Value Rendering::run() const {
   out.set("started_at", format_time(state_.started_at));
   if (state_.completed_at) out.set("completed_at", format_time(*state_.completed_at));
   return out;
+}
+
+/// The steps whose ends a rerun takes over have them from its first moment on.
+void show_reused(RunId id, const engine::RerunLink& rerun, const engine::PlanIndex& plan,
+                 std::size_t inline_max, json::Array& steps, json::Value& results) {
+  std::uint32_t seq = 1;  // of run.started; the ends follow it
+  for (const engine::ReusedStep& reused : rerun.reused) {
+    ++seq;
+    json::Value& shown = steps[plan.plan->find(reused.step)];
+    shown.set("status", engine::step_status_name(reused.status));
+    shown.set("reused_from", rerun.run.uuid());
+    if (reused.status == StepStatus::kFailed) {
+      const json::Value message =
+          inline_or_reference(reused.value, id, {seq, "message"}, inline_max);
+      shown.set("error", json::Object{{"code", reused.code}, {"message", message}});
+    }
+    if (reused.status != StepStatus::kCompleted) continue;
+    const json::Value value = inline_or_reference(reused.value, id, {seq, "output"}, inline_max);
+    shown.set("result", as_object(value));
+    results.set(reused.step, value);
+  }
 }
 
 }  // namespace
@@ -369,8 +400,11 @@ json::Value render_created(RunId id, const engine::PlanIndex& plan, const engine
     one.set("result", json::Object());
     steps.emplace_back(std::move(one));
   }
+  json::Value results = json::Object();
+  if (start.rerun) show_reused(id, *start.rerun, plan, inline_max, steps, results);
   out.set("steps", std::move(steps));
-  out.set("results", json::Object());
+  out.set("results", std::move(results));
+  if (start.rerun) out.set("rerun_of", start.rerun->run.uuid());
   out.set("total_cost_cents", 0);
   out.set("usage", usage_json({}));
   out.set("receipts", json::Array());

@@ -9,6 +9,7 @@
 
 #include "api/agent_directory.h"
 #include "api/call.h"
+#include "api/orchestrations.h"
 #include "api/tenant_catalog.h"
 #include "api/workflow_cache.h"
 #include "auth/agent.h"
@@ -42,18 +43,44 @@ struct StartRequest {
 enum class StartKind { kWorkflow, kOrchestration };
 std::variant<StartRequest, Problem> read_start_request(const json::Value& body, StartKind kind);
 
+/// Who starts a run, and when.
+struct Starter {
+  Services& services;
+  const auth::Caller& caller;
+  Time now;
+  std::string traceparent;
+};
+Starter starter_of(const Call& call);
+
 /// A run, ready to start or to be shown as a dry run.
 struct PreparedRun {
   engine::NewRun run;
   std::string workflow_version;
 };
 
+/// Starts the run and says whether it could.
+using Begin = std::function<void(std::shared_ptr<engine::NewRun> run, Begun begun)>;
+/// Answers 202 with the run as it was created or, if the caller waits, with the run as it ended.
+/// Without a `begin` it is started at once.
+Reply start_run(Call& call, PreparedRun prepared, Begin begin = {});
+void begin_run(Services& services, engine::NewRun run, Begun begun);
+
 /// A run of a published workflow. Agents are looked up, parameters applied, the input checked.
-std::variant<PreparedRun, Problem> prepare_workflow_run(Call& call, const StartRequest& request,
+std::variant<PreparedRun, Problem> prepare_workflow_run(const Starter& starter,
+                                                        const StartRequest& request,
                                                         const StoredWorkflow& workflow);
 /// A run of the request's inline steps.
-std::variant<PreparedRun, Problem> prepare_inline_run(Call& call, const StartRequest& request);
+std::variant<PreparedRun, Problem> prepare_inline_run(const Starter& starter,
+                                                      const StartRequest& request);
+/// The same once more: `earlier` has ended, and its plan, input, parameters, limits and agent
+/// are taken as they were. With `from_step` (empty: none) that step runs again and what
+/// depends on it; of every other step that ended there well enough to go on, the end is taken over.
+std::variant<PreparedRun, Problem> prepare_rerun(const Starter& starter,
+                                                 const store::RunRecord& earlier,
+                                                 const engine::History& history,
+                                                 const std::string& from_step);
 /// A run of the request's agent by itself.
-std::variant<PreparedRun, Problem> prepare_agent_run(Call& call, const StartRequest& request);
+std::variant<PreparedRun, Problem> prepare_agent_run(const Starter& starter,
+                                                     const StartRequest& request);
 
 }  // namespace avow::api

@@ -115,7 +115,62 @@ Result<std::shared_ptr<const StoredWorkflow>> WorkflowCache::get(TenantId tenant
 void WorkflowCache::forget(WorkflowId id) {
   const MutexLock lock(mutex_);
   ++forgettings_;
+  newest_.clear();
   drop(id);
+}
+
+Result<std::shared_ptr<const StoredWorkflow>> WorkflowCache::version(TenantId tenant,
+                                                                     std::string_view name,
+                                                                     std::string_view version) {
+  ASSIGN_OR_RETURN(
+      const store::Record record,
+      store_.find_record(store::RecordKind::kWorkflow, workflow_key(tenant, name, version)));
+  return get(tenant, WorkflowId{record.id});
+}
+
+Result<std::shared_ptr<const StoredWorkflow>> WorkflowCache::newest(TenantId tenant,
+                                                                    const std::string& name) {
+  const std::pair key{tenant, name};
+  std::optional<WorkflowId> newest;
+  std::uint64_t forgettings_before = 0;
+  {
+    const MutexLock lock(mutex_);
+    forgettings_before = forgettings_;
+    if (const auto known = newest_.find(key); known != newest_.end()) newest = known->second;
+  }
+  if (newest) return get(tenant, *newest);
+  ASSIGN_OR_RETURN(newest, find_newest(tenant, name));
+  if (!newest) return failure(Code::kNotFound, "no workflow of that name is published");
+  {
+    const MutexLock lock(mutex_);
+    if (newest_.size() >= workflows_max_) newest_.clear();
+    if (forgettings_ == forgettings_before) newest_.emplace(key, *newest);
+  }
+  return get(tenant, *newest);
+}
+
+Result<std::optional<WorkflowId>> WorkflowCache::find_newest(TenantId tenant,
+                                                             const std::string& name) {
+  constexpr std::size_t kPage = 20;  // each with its whole definition
+  std::optional<WorkflowId> newest;
+  std::string highest;
+  store::RecordQuery query{.kind = store::RecordKind::kWorkflow,
+                           .tenant = tenant,
+                           .name = name,
+                           .status = "published",
+                           .before = {},
+                           .limit = kPage};
+  while (true) {
+    ASSIGN_OR_RETURN(const auto page, store_.list_records(query));
+    for (const store::Record& record : page) {
+      const std::string version = record.unique_key.substr(record.unique_key.rfind('@') + 1);
+      if (newest && workflow::compare_versions(version, highest) <= 0) continue;
+      newest = WorkflowId{record.id};
+      highest = version;
+    }
+    if (page.size() < kPage) return newest;
+    query.before = page.back().id;
+  }
 }
 
 void WorkflowCache::drop(WorkflowId id) {

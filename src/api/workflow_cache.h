@@ -2,6 +2,7 @@
 // api/workflow_cache.h: published workflows as they are run: read once, compiled once. Any thread.
 #pragma once
 #include <list>
+#include <map>
 #include <memory>
 #include <unordered_map>
 
@@ -36,6 +37,11 @@ class WorkflowCache : public engine::PlanSource {
 
   /// Errors: kNotFound, also for a workflow of another tenant; those of the store.
   Result<std::shared_ptr<const StoredWorkflow>> get(TenantId tenant, WorkflowId id);
+  /// The published workflow of that name with the highest version. Errors: as get()
+  Result<std::shared_ptr<const StoredWorkflow>> newest(TenantId tenant, const std::string& name);
+  /// The workflow of that name and version. Errors: as get()
+  Result<std::shared_ptr<const StoredWorkflow>> version(TenantId tenant, std::string_view name,
+                                                        std::string_view version);
   /// Call when a change of the workflow is durable.
   void forget(WorkflowId id);
 
@@ -43,6 +49,7 @@ class WorkflowCache : public engine::PlanSource {
 
  private:
   Result<std::shared_ptr<const StoredWorkflow>> find(WorkflowId id);
+  Result<std::optional<WorkflowId>> find_newest(TenantId tenant, const std::string& name);
 
   store::Store& store_;
   const std::size_t workflows_max_;
@@ -57,6 +64,8 @@ class WorkflowCache : public engine::PlanSource {
   std::unordered_map<WorkflowId, Entry> entries_ GUARDED_BY(mutex_);
   std::list<WorkflowId> recent_ GUARDED_BY(mutex_);  ///< Newest first.
   std::size_t bytes_ GUARDED_BY(mutex_) = 0;
+  /// The ids that newest() found; forgotten as a whole.
+  std::map<std::pair<TenantId, std::string>, WorkflowId> newest_ GUARDED_BY(mutex_);
   std::uint64_t forgettings_ GUARDED_BY(mutex_) = 0;  ///< What was read before one is not kept.
 };
 

@@ -66,8 +66,17 @@ std::optional<Problem> names_others_agent(const auth::Caller& caller, const json
   };
   if (is_others(body)) return refused("");
   const json::Array& steps = body.find("steps")->as_array();
+  // The workflow that an orchestration starts may name any agent, now or in a later version.
+  const auto is_anybodys = [&caller](const json::Value& step) {
+    return caller.agent_ids && step.string_or("type") == "orchestration" &&
+           step.find("agent_id") == nullptr;
+  };
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (is_others(steps[i])) return refused(json::join("/steps", i));
+    if (is_anybodys(steps[i])) {
+      return problem_at(403, json::join("/steps", i) + "/agent_id",
+                        "this key must name the agent that the step starts a run as");
+    }
   }
   return {};
 }

@@ -131,6 +131,8 @@ Result<json::Value> OutboundRunner::render(TenantId tenant, const engine::CallSp
       return render_tool(tenant, spec, secrets_);
     case engine::CallKind::kWebhook:
       return render_webhook(tenant, spec, secrets_);
+    case engine::CallKind::kRun:
+      return failure(Code::kInvalidArgument, "a child run is no outside call");
     case engine::CallKind::kModel:
       break;
   }

@@ -24,7 +24,11 @@ void Reactor::start_call(std::size_t i, const CallSpec& spec, json::Value facts)
     fail_step(i, error_code_of(request.error(), spec.kind), request.error().message);
     return;
   }
-  const auto reserved = reserve(i, spec.kind, *request);
+  begin_call(i, spec.kind, std::move(*request), std::move(facts));
+}
+
+void Reactor::begin_call(std::size_t i, CallKind kind, json::Value request, json::Value facts) {
+  const auto reserved = reserve(i, kind, request);
   if (!reserved) return;
   const StepState& step = unit(i);
   Event event = begin("effect.started", i);
@@ -32,13 +36,13 @@ void Reactor::start_call(std::size_t i, const CallSpec& spec, json::Value facts)
   for (auto& [fact, value] : facts.mutable_object()) event.data.set(fact, std::move(value));
   event.data.set("call",
                  step.calls.empty() ? 1 : static_cast<std::int64_t>(step.calls.back().number) + 1);
-  event.data.set("kind", call_kind_name(spec.kind));
+  event.data.set("kind", call_kind_name(kind));
   if (reserved->tokens > 0) {
     event.data.set("reserved_tokens", reserved->tokens);
     event.data.set("reserved_cents",
                    json::Value::number(static_cast<double>(reserved->cost) / 1e6));
   }
-  commit(event, "request", std::move(*request));
+  commit(event, "request", std::move(request));
   emit(std::move(event));
   call_again(i);
 }
@@ -87,6 +91,14 @@ void Reactor::call_again(std::size_t i) {
                                  .traceparent = state_.traceparent});
 }
 
+/// Has the call of a unit stopped, if one is under way.
+void Reactor::stop_call(const StepState& step) {
+  if (!step.is_in_flight) return;
+  const CallState& call = step.calls.back();
+  reaction_.cancels.push_back({state_.id, step.name, call.number});
+  if (call.kind == CallKind::kRun) reaction_.stopped_children.push_back(call.child);
+}
+
 void Reactor::call_succeeded(std::size_t i, const CallResult& result) {
   const StepState& step = unit(i);
   const CallState& call = step.calls.back();
@@ -105,6 +117,8 @@ void Reactor::call_succeeded(std::size_t i, const CallResult& result) {
         return complete_step(i, result.value);
       }
       return tool_answered(i, result.value);
+    case CallKind::kRun:
+      return;  // a child that was started tells its end itself
   }
 }
 

@@ -11,6 +11,8 @@ std::string_view call_kind_name(CallKind kind) {
       return "tool";
     case CallKind::kWebhook:
       return "webhook";
+    case CallKind::kRun:
+      return "run";
   }
   return "webhook";
 }

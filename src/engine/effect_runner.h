@@ -21,8 +21,9 @@ namespace avow::engine {
 /// Millionths of a cent, so that costs add up exactly.
 using Cost = std::int64_t;
 
-enum class CallKind { kModel, kTool, kWebhook };
-std::string_view call_kind_name(CallKind kind);  ///< "model", "tool", "webhook"
+/// kRun starts a child run. The engine makes that call itself: it never comes to a runner.
+enum class CallKind { kModel, kTool, kWebhook, kRun };
+std::string_view call_kind_name(CallKind kind);  ///< "model", "tool", "webhook", "run"
 
 /// One outside call as the machine sees it, before anything of a protocol is in it.
 ///

@@ -214,8 +214,7 @@ void Reactor::cancel_open_steps() {
     if (state_.is_compensation(i)) continue;
     if (step.items) stop_items(i);
     if (step.item) continue;  // it ends with its step
-    if (step.is_in_flight)
-      reaction_.cancels.push_back({state_.id, step.name, step.calls.back().number});
+    stop_call(step);
     withdraw_task(step);
     Event event = begin("step.cancelled", i);
     event.attempt = step.attempt;
@@ -232,7 +231,8 @@ std::size_t Reactor::next_compensation() const {
   for (std::size_t i = 0; i < state_.steps.size(); ++i) {
     const StepState& step = state_.steps[i];
     if (step.status != StepStatus::kCompleted || step.ended_seq <= newest) continue;
-    if (state_.is_agent_run || !planned(i).compensation) continue;
+    // What another run did is not this one's to undo.
+    if (state_.is_agent_run || !planned(i).compensation || step.reused_from) continue;
     const std::size_t undo = state_.steps.size() + *planned(i).compensation;
     if (unit(undo).status != StepStatus::kPending) continue;
     next = undo;

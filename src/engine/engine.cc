@@ -20,13 +20,14 @@ Error not_started() {
 
 Engine::Engine(Clock& clock, Rng& rng, std::vector<LaneExecutors> lanes, store::Store& store,
                EffectRunner& runner, const Directory& directory, PlanSource& plans,
-               EngineOptions options)
+               ChildSource& children, EngineOptions options)
     : clock_(clock),
       rng_(rng),
       store_(store),
       runner_(runner),
       directory_(directory),
       plans_(plans),
+      children_(children),
       options_(options),
       slots_(options.steps_in_flight_per_tenant_max, options.steps_in_flight_max),
       executors_(std::move(lanes)),

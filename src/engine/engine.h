@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "engine/history.h"
 #include "engine/machine.h"
+#include "engine/new_run.h"
 #include "engine/slots.h"
 #include "engine/task_board.h"
 
@@ -29,16 +30,6 @@ struct EngineOptions {
       100'000;  ///< For a slot; beyond: kResourceExhausted at start.
   /// Runs that have not ended, parked ones among them; beyond: kResourceExhausted at start.
   std::size_t runs_unfinished_per_tenant_max = 1'000'000;
-};
-
-struct NewRun {
-  RunId id;
-  TenantId tenant;
-  std::shared_ptr<const PlanIndex> plan;
-  bool has_own_plan = false;  ///< Else the plan is that of start.workflow.
-  Start start;
-  store::Labels labels;
-  std::optional<store::IdempotentAnswer> answer;  ///< Written in the same transaction.
 };
 
 struct Outcome {
@@ -85,7 +76,7 @@ class Engine {
   };
 
   Engine(Clock& clock, Rng& rng, std::vector<LaneExecutors> lanes, store::Store& store,
-         EffectRunner& runner, const Directory& directory, PlanSource& plans,
+         EffectRunner& runner, const Directory& directory, PlanSource& plans, ChildSource& children,
          EngineOptions options);
   ~Engine();  ///< CHECKs that stop() was called, if start() was.
   Engine(const Engine&) = delete;
@@ -166,6 +157,7 @@ class Engine {
   EffectRunner& runner_;
   const Directory& directory_;
   PlanSource& plans_;
+  ChildSource& children_;
   const EngineOptions options_;
   SlotPool slots_;
   std::vector<LaneExecutors> executors_;

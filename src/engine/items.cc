@@ -187,8 +187,7 @@ void Reactor::stop_items(std::size_t i) {
   for (std::size_t u = 0; u < state_.unit_count(); ++u) {
     const StepState& item = unit(u);
     if (!item.item || item.planned != i) continue;
-    if (item.is_in_flight)
-      reaction_.cancels.push_back({state_.id, item.name, item.calls.back().number});
+    stop_call(item);
     withdraw_task(item);
   }
 }

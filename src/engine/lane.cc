@@ -34,6 +34,8 @@ constexpr Delays kStateAgain{Duration(1'000), Duration(60'000)};
 void Lane::start_run(NewRun run, Engine::Done done) {
   strand_.post([this, run = std::make_shared<NewRun>(std::move(run)), done = std::move(done)] {
     if (is_stopped_) return done(failure(Code::kUnavailable, "the server is stopping"));
+    // A child that is asked for again, while its first commit's answer is lost.
+    if (find(run->id) != nullptr) return done(failure(Code::kConflict, "the run is there already"));
     Actor& actor = add(run->id, run->tenant);
     actor.machine.emplace(run->id, run->tenant, run->plan);
     actor.row.id = run->id;
@@ -68,11 +70,12 @@ void Lane::recover(RunId run, TenantId tenant) {
   strand_.post([this, run, tenant] {
     if (is_stopped_) return;
     Actor* actor = find(run);
-    if (actor != nullptr && actor->machine) return engine_.recovered();
-    const bool is_new = actor == nullptr;
-    if (is_new) actor = &add(run, tenant);
-    actor->is_recovering = true;
-    if (is_new) enqueue(*actor, {Continue{}, {}, {}});
+    const bool is_known = actor != nullptr && actor->machine;
+    if (is_known) engine_.recovered();
+    if (actor == nullptr) actor = &add(run, tenant);
+    actor->is_recovering = !is_known;
+    actor->must_rejoin = true;
+    enqueue(*actor, {Continue{}, {}, {}});
   });
 }
 
@@ -191,13 +194,13 @@ void Lane::loaded(RunId run, Result<std::unique_ptr<Actor>> read) {
   }
   // A call under way that this process did not make: the one that made it is gone.
   const auto calls = actor->machine->calls_in_flight(actor->contents);
-  const auto is_ours = [actor](const Call& call) {
-    return actor->dispatched.contains({call.id, call.attempt});
+  const auto is_lost = [actor](const Call& call) {
+    return call.kind != CallKind::kRun && !actor->dispatched.contains({call.id, call.attempt});
   };
-  if (!std::all_of(calls.begin(), calls.end(), is_ours)) {
+  if (std::any_of(calls.begin(), calls.end(), is_lost)) {
     actor->queue.push_front({Recovered{}, {}, {}});
     const MutexLock lock(engine_.mutex_);
-    engine_.figures_.in_doubt += calls.size();
+    engine_.figures_.in_doubt += held;
   }
   process(*actor);
 }
@@ -245,6 +248,7 @@ void Lane::load_failed(Actor& actor, const Error& error) {
 
 void Lane::process(Actor& actor) {
   if (!actor.machine || actor.is_loading || actor.is_committing || is_stopped_) return;
+  if (std::exchange(actor.must_rejoin, false)) rejoin(actor);
   if (actor.queue.empty()) return rest(actor);
   Machine& machine = *actor.machine;
   auto pending = std::make_shared<Pending>();
@@ -332,11 +336,14 @@ void Lane::take_calls(Reaction& reaction, Pending& pending) {
   std::erase_if(reaction.calls, is_cancelled);
   std::move(reaction.calls.begin(), reaction.calls.end(), std::back_inserter(pending.calls));
   std::move(reaction.cancels.begin(), reaction.cancels.end(), std::back_inserter(pending.cancels));
+  std::move(reaction.stopped_children.begin(), reaction.stopped_children.end(),
+            std::back_inserter(pending.stopped_children));
 }
 
 bool Lane::may_leave(const Actor& actor, bool waits_for_slot) const {
   const bool is_idle = is_terminal(actor.machine->state().status) || actor.machine->is_parked();
-  return is_idle && (!waits_for_slot || engine_.runs_loaded_ > engine_.options_.runs_loaded_max);
+  return is_idle && actor.starting.empty() &&
+         (!waits_for_slot || engine_.runs_loaded_ > engine_.options_.runs_loaded_max);
 }
 
 /// The row as it is now, and the statement that is due with it.
@@ -349,7 +356,8 @@ store::Commit Lane::transition(Actor& actor, Pending& pending, bool waits_for_sl
   actor.row.version += 1;
   actor.row.status = machine.state().status;
   actor.row.wake_at = machine.wake_at(now, waits_for_slot);
-  actor.row.is_parked = machine.is_parked() && !pending.wants_more && !waits_for_slot;
+  actor.row.is_parked =
+      machine.is_parked() && !pending.wants_more && !waits_for_slot && !machine.has_kin();
   const auto due = statement_due(machine.state(), actor.row.created_at, actor.stated, now);
   const bool leaves = !pending.wants_more && may_leave(actor, waits_for_slot);
   std::optional<Bytes32> root;
@@ -423,6 +431,7 @@ void Lane::go_on(Actor& actor, Pending& pending) {
   // miss it.
   if (is_terminal(status)) {
     disarm(run);
+    tell_parent(actor);
     engine_.run_ended(run, actor.tenant, status, [&actor] {
       return std::make_shared<const EndedRun>(
           EndedRun{actor.row, History{*actor.machine, actor.contents, actor.contents_bytes}});
@@ -434,6 +443,7 @@ void Lane::go_on(Actor& actor, Pending& pending) {
   if (is_stopped_) return;
   // What is cancelled gave its slot to what leaves now.
   for (const CallId& cancel : pending.cancels) engine_.runner_.cancel(cancel);
+  for (const RunId& child : pending.stopped_children) stop_child(actor, child);
   for (Call& call : pending.calls) dispatch(actor, std::move(call));
   if (!is_terminal(status)) {
     if (actor.row.wake_at) arm_on_strand(run, actor.tenant, *actor.row.wake_at);
@@ -483,6 +493,7 @@ void Lane::commit_failed(Actor& actor, const Error& error,
 }
 
 void Lane::dispatch(Actor& actor, Call call) {
+  if (call.kind == CallKind::kRun) return start_child(actor, std::move(call));
   const CallId id = call.id;
   const std::uint32_t attempt = call.attempt;
   actor.dispatched.insert({id, attempt});

@@ -40,6 +40,7 @@ class Lane {
   struct Pending {
     std::vector<Call> calls;
     std::vector<CallId> cancels;
+    std::vector<RunId> stopped_children;
     std::vector<store::TaskChange> tasks;
     std::vector<std::pair<Engine::Done, Outcome>> answers;
     std::vector<Queued> inputs;       ///< To be given again if the commit fails.
@@ -78,6 +79,9 @@ class Lane {
     std::size_t slots = 0;  ///< Held of the pool.
     std::set<std::pair<CallId, std::uint32_t>>
         dispatched;  ///< Calls (and attempts) that have left.
+    /// Children that are being started: until they are durable the run stays in memory.
+    std::set<RunId> starting;
+    bool must_rejoin = false;  ///< Its kin may have had something to tell while nobody heard.
   };
   Actor* find(RunId run);
   Actor& add(RunId run, TenantId tenant);
@@ -100,6 +104,33 @@ class Lane {
   void commit_failed(Actor& actor, const Error& error, const std::shared_ptr<Pending>& pending);
   void go_on(Actor& actor, Pending& pending);
   void dispatch(Actor& actor, Call call);
+
+  // lane_children.cc
+  struct AskedChild {
+    CallId call;
+    std::uint32_t attempt = 1;
+    ChildRequest request;
+    int tries = 0;  ///< That failed.
+  };
+  struct UnderWay {};
+  using FoundChild = std::variant<NewRun, ChildRefused, ChildEnded, UnderWay>;
+  struct ParentOf {
+    RunId child;
+    RunId parent;
+    std::string step;
+  };
+  void start_child(Actor& actor, Call call);
+  void ask_for_child(const std::shared_ptr<AskedChild>& asked);
+  [[nodiscard]] Result<FoundChild> find_child(const ChildRequest& request) const;
+  void child_found(const std::shared_ptr<AskedChild>& asked, Result<FoundChild> found);
+  void child_is_known(const ChildRequest& request);
+  void ask_again(const std::shared_ptr<AskedChild>& asked, const Error& error);
+  void stop_child(Actor& actor, RunId child);
+  void tell_parent(const Actor& actor);
+  void rejoin(Actor& actor);
+  void ask_parent(const ParentOf& kin);
+  [[nodiscard]] Result<bool> is_awaited(const ParentOf& kin) const;
+
   void settle_slots(Actor& actor);
   void wait_for_slot(Actor& actor);
   void arm_on_strand(RunId run, TenantId tenant, Time wake_at);

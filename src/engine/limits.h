@@ -19,6 +19,7 @@ inline constexpr std::size_t kToolCallsPerAnswerMax =
     128;                                            ///< TOOL_CALLS_LIMIT, of one answer of a model
 inline constexpr std::size_t kInlineStepsMax = 64;  ///< Of one turn; then it commits.
 inline constexpr std::int64_t kInlineFuelMax = 200'000;
+inline constexpr int kDepthMax = 8;     ///< DEPTH_EXCEEDED, of a child of a child ...
 inline constexpr int kCrashesMax = 10;  ///< CRASH_LOOP
 inline constexpr Duration kTaskLease{60'000};
 inline constexpr Duration kCallTimeoutDefault{

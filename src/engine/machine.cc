@@ -83,7 +83,7 @@ std::vector<Call> Machine::calls_in_flight(const Contents& contents) const {
 
 std::size_t Machine::slots_held() const {
   std::size_t held = 0;
-  for (std::size_t i = 0; i < state_.unit_count(); ++i) held += state_.unit(i).is_in_flight ? 1 : 0;
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) held += state_.unit(i).holds_slot() ? 1 : 0;
   return held;
 }
 
@@ -105,7 +105,7 @@ std::size_t Machine::slots_usable() const {
     }
     if (state_.is_compensation(i) && !state_.is_ending()) continue;
     const bool may_call = type != StepType::kTransform && type != StepType::kGuardrailCheck &&
-                          type != StepType::kWait;
+                          type != StepType::kWait && type != StepType::kOrchestration;
     if (!may_call || step.is_in_flight || is_terminal(step.status)) continue;
     const bool has_items = i < state_.steps.size() && state_.plan().steps[i].for_each.has_value();
     usable += has_items ? state_.plan().steps[i].max_parallel : 1;
@@ -132,12 +132,22 @@ std::optional<Time> Machine::wake_at(Time now, bool waits_for_slot) const {
 
 bool Machine::is_parked() const { return !is_terminal(state_.status) && slots_held() == 0; }
 
+bool Machine::has_kin() const {
+  if (state_.parent) return true;
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) {
+    if (state_.unit(i).waits_for_child()) return true;
+  }
+  return false;
+}
+
 std::string_view Machine::waiting_for() const {
   std::string_view what;
   for (std::size_t i = 0; i < state_.unit_count(); ++i) {
     const StepState& step = state_.unit(i);
     if (step.items) continue;  // its items say
-    if (step.status == StepStatus::kRunning) {
+    if (step.waits_for_child()) {
+      if (what != "agent") what = "child";
+    } else if (step.status == StepStatus::kRunning) {
       if (!step.task) return {};
       what = "agent";
     } else if (step.status == StepStatus::kWaiting) {

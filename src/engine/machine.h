@@ -29,6 +29,33 @@ struct PlanIndex {
   Uses output_uses;
 };
 
+/// The step that started a run, of the run's parent.
+struct ParentLink {
+  RunId run;
+  std::string step;
+  std::string request;  ///< The commitment to what it asked for.
+  int depth = 1;        ///< Of the child: the parent's and one.
+};
+
+/// How a step ended in an earlier run: a rerun takes it over instead of doing it again.
+struct ReusedStep {
+  std::string step;
+  StepStatus status = StepStatus::kCompleted;  ///< Or kFailed, kSkipped.
+  json::Value value{};                         ///< Its result, or the message of its error.
+  std::string commitment{};                    ///< To that, in the earlier run.
+  std::string code{};                          ///< kFailed: of its error.
+  std::string decision{};                      ///< Of a decision.
+};
+
+/// The run that is run again.
+struct RerunLink {
+  RunId run;
+  std::string from_step;  ///< Empty: everything runs again.
+  std::string input;      ///< Its commitments.
+  std::string parameters;
+  std::vector<ReusedStep> reused{};  ///< In plan order; with each all that it depends on.
+};
+
 /// The first input of a run: who starts it, with what, under which limits.
 struct Start {
   Time at;  ///< When it was asked for: the time of run.started.
@@ -47,12 +74,27 @@ struct Start {
   json::Value parameters = json::Object();
   std::string name;  ///< Empty: none.
   json::Value labels = json::Object();
+  std::optional<ParentLink> parent;
+  std::optional<RerunLink> rerun;
 };
 
 struct CallFinished {
   CallId id;
   std::uint32_t attempt = 1;
   CallOutcome outcome;
+};
+/// How a child of the run ended. The child says so, perhaps more than once.
+struct ChildEnded {
+  RunId child;
+  std::string step;  ///< That started it.
+  RunStatus status = RunStatus::kCompleted;
+  std::string code;  ///< kFailed: why.
+  std::uint32_t events = 0;
+  Bytes32 root{};  ///< Of its run tree.
+  Usage usage;
+  Cost cost = 0;
+  json::Value output;
+  std::string commitment;  ///< To the output, in the child.
 };
 struct TimerFired {};
 struct CancelRequested {
@@ -96,8 +138,9 @@ struct Recovered {};
 /// Go on: a turn ended before the work did, or slots became free.
 struct Continue {};
 
-using Input = std::variant<Start, CallFinished, TimerFired, CancelRequested, TaskClaimed,
-                           TaskRenewed, TaskFinished, AgentStopped, Recovered, Continue>;
+using Input =
+    std::variant<Start, CallFinished, ChildEnded, TimerFired, CancelRequested, TaskClaimed,
+                 TaskRenewed, TaskFinished, AgentStopped, Recovered, Continue>;
 
 /// What is true of the tenant's agents now; a run keeps the rest in its plan.
 class Directory {
@@ -136,6 +179,7 @@ struct Reaction {
   std::vector<Content> contents;
   std::vector<Call> calls;
   std::vector<CallId> cancels;
+  std::vector<RunId> stopped_children;  ///< Runs that the run waits for no more.
   std::vector<store::TaskChange> tasks;
   std::optional<TaskGrant> grant;
   bool wants_more = false;   ///< Call again with Continue after the commit.
@@ -153,11 +197,12 @@ class Machine {
 
   [[nodiscard]] const RunState& state() const { return state_; }
   [[nodiscard]] const PlanIndex& index() const { return *index_; }
+  [[nodiscard]] const std::shared_ptr<const PlanIndex>& shared_index() const { return index_; }
   [[nodiscard]] const provenance::RunTree& tree() const { return tree_; }
 
-  /// Calls that have left, or must leave, and have not come back.
+  /// Calls that have left, or must leave, and have not come back; children that are under way too.
   [[nodiscard]] std::vector<Call> calls_in_flight(const Contents& contents) const;
-  /// How many of them there are: the slots that this run holds.
+  /// How many of them hold a slot: children hold their own.
   [[nodiscard]] std::size_t slots_held() const;
   /// No more than this many further slots could be used in the next turn.
   [[nodiscard]] std::size_t slots_usable() const;
@@ -166,7 +211,10 @@ class Machine {
   [[nodiscard]] std::optional<Time> wake_at(Time now, bool waits_for_slot) const;
   /// Whether it waits only for timers and inputs of others.
   [[nodiscard]] bool is_parked() const;
-  /// "agent", "timer", "retry", or empty.
+  /// Whether it is a child or waits for one. What its kin had to tell it may be lost with the
+  /// process, so it asks at every start.
+  [[nodiscard]] bool has_kin() const;
+  /// "agent", "child", "timer", "retry", or empty.
   [[nodiscard]] std::string_view waiting_for() const;
 
  private:

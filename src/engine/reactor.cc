@@ -65,7 +65,24 @@ void Reactor::on(const Start& start) {
   commit(event, "plan", plan().source);
   if (!start.name.empty()) commit(event, "name", start.name);
   if (!start.labels.as_object().empty()) commit(event, "labels", start.labels);
+  if (start.parent) {
+    data.set("parent", start.parent->run.uuid());
+    data.set("parent_step", start.parent->step);
+    data.set("depth", start.parent->depth);
+    data.set("from", json::Array{json::Object{{"commitment", start.parent->request},
+                                              {"run", start.parent->run.uuid()},
+                                              {"step", start.parent->step}}});
+  }
+  if (start.rerun) {
+    const std::string run = start.rerun->run.uuid();
+    data.set("rerun_of", run);
+    if (!start.rerun->from_step.empty()) data.set("from_step", start.rerun->from_step);
+    data.set("from",
+             json::Array{json::Object{{"commitment", start.rerun->input}, {"run", run}},
+                         json::Object{{"commitment", start.rerun->parameters}, {"run", run}}});
+  }
   emit(std::move(event));
+  if (start.rerun) take_over(*start.rerun);
   if (state_.is_agent_run) begin_agent_run();
 }
 
@@ -101,7 +118,8 @@ void Reactor::on(const CancelRequested& request) {
 void Reactor::on(const Recovered&) {
   for (std::size_t i = 0; i < state_.unit_count(); ++i) {
     const StepState& step = unit(i);
-    if (!step.is_in_flight) continue;
+    // A child is started by its id, once, however often that is asked for: there is no doubt.
+    if (!step.holds_slot()) continue;
     Event event = begin("effect.in_doubt", i);
     event.attempt = step.attempt;
     event.data.set("call", static_cast<std::int64_t>(step.calls.back().number));
@@ -216,8 +234,7 @@ void Reactor::resume_due() {
     const StepState& step = unit(i);
     if (is_terminal(step.status) || step.status == StepStatus::kPending) continue;
     if (step.deadline && *step.deadline <= turn_.now) {
-      if (step.is_in_flight)
-        reaction_.cancels.push_back({state_.id, step.name, step.calls.back().number});
+      stop_call(step);
       fail_or_retry(i, CallError{.code = "TIMEOUT",
                                  .message = "the attempt did not end in its time",
                                  .retry_class = "timeout",
@@ -234,7 +251,8 @@ void Reactor::resume_due() {
 }
 
 void Reactor::resume_attempt(std::size_t i) {
-  const bool is_call = !unit(i).calls.empty();
+  const bool is_child = unit(i).type == StepType::kOrchestration;
+  const bool is_call = !unit(i).calls.empty() && !is_child;
   if (is_call && slots_ == 0) {
     reaction_.wants_slots = true;
     return;
@@ -246,7 +264,9 @@ void Reactor::resume_attempt(std::size_t i) {
     event.data.set("deadline", format_time(*deadline));
   }
   emit(std::move(event));
-  if (is_call) {
+  if (is_child) {
+    start_child(i, value_of(unit(i).calls.back().request));
+  } else if (is_call) {
     --slots_;
     call_again(i);
   } else {
@@ -302,6 +322,13 @@ void Reactor::emit(Event event) {
 
 Bytes32 Reactor::derive(std::string_view purpose) const {
   return crypto::hmac_sha256(view_of(turn_.random), fmt::format("{}/{}", purpose, state_.seq));
+}
+
+Id Reactor::draw_id(std::string_view purpose) const {
+  const Bytes32 chance = derive(purpose);
+  std::array<std::uint8_t, 8> random{};
+  std::copy_n(chance.begin(), random.size(), random.begin());
+  return make_id(turn_.now, random);
 }
 
 json::Value Reactor::value_of(const ContentRef& ref) const {

@@ -3,8 +3,8 @@
 //
 // Where to read what: reactor.cc the inputs and the order of things, steps.cc how a step of each
 // type starts, items.cc the items of for_each, calls.cc what becomes of outside calls, chat.cc
-// inferences with tools, agent_run.cc an agent's own run, tasks.cc workers, ending.cc how steps and
-// runs end and what undoes them.
+// inferences with tools, agent_run.cc an agent's own run, children.cc runs that come of runs,
+// tasks.cc workers, ending.cc how steps and runs end and what undoes them.
 #pragma once
 #include "engine/environment.h"
 #include "engine/machine.h"
@@ -22,6 +22,7 @@ class Reactor {
   // reactor.cc: inputs
   void on(const Start& start);
   void on(const CallFinished& finished);
+  void on(const ChildEnded& ended);
   void on(const TimerFired&) {}
   void on(const CancelRequested& request);
   void on(const TaskClaimed& claim);
@@ -43,6 +44,7 @@ class Reactor {
   Committed commit(Event& event, std::string_view member, json::Value value);
   void emit(Event event);
   [[nodiscard]] Bytes32 derive(std::string_view purpose) const;
+  [[nodiscard]] Id draw_id(std::string_view purpose) const;
   /// A `from`: commitments to what expressions read. Not to the plan, whose literals, and what a
   /// request merged into a step's config, are in every step: run.started has its commitment.
   [[nodiscard]] json::Value sources(const PlanIndex::Uses& uses) const;
@@ -99,7 +101,9 @@ class Reactor {
   /// fails it.
   void start_call(std::size_t i, const CallSpec& spec, json::Value facts = json::Object());
   std::optional<WorstCase> reserve(std::size_t i, CallKind kind, const json::Value& request);
+  void begin_call(std::size_t i, CallKind kind, json::Value request, json::Value facts);
   void call_again(std::size_t i);
+  void stop_call(const StepState& step);
   void call_succeeded(std::size_t i, const CallResult& result);
   void call_failed(std::size_t i, const CallError& error);
   [[nodiscard]] const workflow::RetryPolicy& retry_policy(std::size_t i) const;
@@ -124,6 +128,11 @@ class Reactor {
   void start_llm_step(std::size_t round);
   void start_tool_step(std::size_t round, std::size_t tool_index, const json::Value& asked);
   [[nodiscard]] json::Value agent_run_chat() const;
+
+  // children.cc
+  void start_orchestration(std::size_t i, const json::Value& config);
+  void start_child(std::size_t i, json::Value request);
+  void take_over(const RerunLink& rerun);
 
   // tasks.cc
   void offer_task(std::size_t i);

@@ -21,12 +21,18 @@ std::optional<Time> time_member(const Event& event, std::string_view member) {
   return time ? std::optional(*time) : std::nullopt;
 }
 
+std::optional<RunId> run_member(const Event& event, std::string_view member) {
+  const auto id = parse_id(event.data.string_or(member));
+  return id ? std::optional(RunId{*id}) : std::nullopt;
+}
+
 std::size_t size_member(const Event& event, std::string_view member) {
   return static_cast<std::size_t>(event.data.int_or(member, 0));
 }
 
 CallKind call_kind(std::string_view name) {
   if (name == "model") return CallKind::kModel;
+  if (name == "run") return CallKind::kRun;
   return name == "tool" ? CallKind::kTool : CallKind::kWebhook;
 }
 
@@ -158,6 +164,7 @@ const std::map<std::string, RunState::Handler, std::less<>>& RunState::handlers(
       {"task.renewed", &RunState::on_task_claimed},
       {"items.completed", &RunState::on_items_completed},
       {"step.retrying", &RunState::on_step_retrying},
+      {"child.finished", &RunState::on_child_finished},
       {"step.completed", &RunState::on_step_completed},
       {"step.failed", &RunState::on_step_failed},
       {"step.skipped", &RunState::on_step_skipped},
@@ -220,6 +227,9 @@ void RunState::close_item(StepState& item) {
 void RunState::on_run_started(const Event& event) {
   actor = event.actor;
   agent = event.agent;
+  parent = run_member(event, "parent");
+  parent_step = event.data.string_or("parent_step");
+  depth = static_cast<int>(event.data.int_or("depth", 0));
   start_facts = event.data;
   traceparent = event.data.string_or("traceparent");
   model = event.data.string_or("model");
@@ -285,14 +295,23 @@ void RunState::on_effect_started(const Event& event) {
   call.tool = event.data.string_or("tool");
   call.tool_index = size_member(event, "tool_index");
   call.reserved = {event.data.int_or("reserved_tokens", 0), cost_member(event, "reserved_cents")};
+  call.child = run_member(event, "child").value_or(RunId{});
+  if (call.kind == CallKind::kRun) call.request_commitment = event.data.string_or("request");
   step.is_in_flight = true;
-  step.call_failures = 0;
+  // Each attempt at an orchestration starts a run of its own; the same call is made again
+  // elsewhere.
+  if (call.kind != CallKind::kRun) step.call_failures = 0;
 }
 
 void RunState::on_llm_called(const Event& event) {
   StepState& step = step_of(event);
   if (!step.calls.empty()) step.calls.back().result = {event.seq, "response"};
   step.is_in_flight = false;
+  add_spent(event, step);
+}
+
+/// What a call of `step` took; of an item its step too.
+void RunState::add_spent(const Event& event, StepState& step) {
   StepState* own = step.item ? &steps[step.planned] : nullptr;
   for (Usage* sum : {&usage, &step.usage, own == nullptr ? nullptr : &own->usage}) {
     if (sum == nullptr) continue;
@@ -302,6 +321,12 @@ void RunState::on_llm_called(const Event& event) {
   for (Cost* sum : {&cost, &step.cost, own == nullptr ? nullptr : &own->cost}) {
     if (sum != nullptr) *sum += cost_member(event);
   }
+}
+
+void RunState::on_child_finished(const Event& event) {
+  StepState& step = step_of(event);
+  step.is_in_flight = false;
+  add_spent(event, step);
 }
 
 void RunState::on_tool_called(const Event& event) {
@@ -390,6 +415,7 @@ void RunState::end_step(const Event& event, StepStatus status_now) {
   StepState& step = at(i);
   ready_.erase(i);
   step.status = status_now;
+  step.reused_from = run_member(event, "reused_from");
   step.completed_at = event.time;
   step.ended_seq = event.seq;
   step.deadline.reset();
@@ -415,6 +441,7 @@ void RunState::end_step(const Event& event, StepStatus status_now) {
 void RunState::on_step_completed(const Event& event) {
   StepState& step = step_of(event);
   step.output = committed(event, "output");
+  if (step.decision.empty()) step.decision = event.data.string_or("decision");
   step.error_code.clear();
   step.error_message = {};
   end_step(event, StepStatus::kCompleted);

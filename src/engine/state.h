@@ -49,6 +49,8 @@ struct CallState {
   std::string tool;   ///< kTool inside an inference: the tool, and which of the asked calls it is.
   std::size_t tool_index = 0;
   WorstCase reserved;  ///< Of the run's budget, until it has a result or its step is over.
+  RunId child;         ///< kRun: the run that it starts.
+  std::string request_commitment;  ///< kRun
 };
 
 /// What became of an item of for_each.
@@ -108,6 +110,13 @@ struct StepState {
   std::size_t round = 0;
   std::size_t tool_index = 0;
   std::string tool;
+  std::optional<RunId>
+      reused_from;  ///< The run in which it ended like this; it did not begin here.
+
+  [[nodiscard]] bool waits_for_child() const {
+    return is_in_flight && calls.back().kind == CallKind::kRun;
+  }
+  [[nodiscard]] bool holds_slot() const { return is_in_flight && !waits_for_child(); }
 };
 
 /// Why nothing new starts any more.
@@ -152,6 +161,9 @@ class RunState {
   Time time;              ///< Of the last event.
   bool is_agent_run = false;
   std::string actor;
+  std::optional<RunId> parent;
+  std::string parent_step;
+  int depth = 0;            ///< How many runs are above it.
   json::Value start_facts;  ///< The data of run.started.
   std::string traceparent;
   std::optional<AgentId> agent;
@@ -199,6 +211,7 @@ class RunState {
   void on_items_completed(const Event& event);
   void on_run_compensating(const Event& event);
   void on_step_retrying(const Event& event);
+  void on_child_finished(const Event& event);
   void on_step_completed(const Event& event);
   void on_step_failed(const Event& event);
   void on_step_skipped(const Event& event);
@@ -212,6 +225,7 @@ class RunState {
   StepState& step_of(const Event& event);
   std::size_t open_item(std::size_t step, std::uint32_t item);
   void close_item(StepState& item);
+  void add_spent(const Event& event, StepState& step);
   void end_step(const Event& event, StepStatus status);
   void end_run(const Event& event, RunStatus status);
 

@@ -7,13 +7,10 @@
 namespace avow::engine {
 
 void Reactor::offer_task(std::size_t i) {
-  const Bytes32 chance = derive("task");
-  std::array<std::uint8_t, 8> random{};
-  std::copy_n(chance.begin(), random.size(), random.begin());
   Event event = begin("task.offered", i);
   event.attempt = unit(i).attempt;
   event.agent = agent_of(i);
-  event.data.set("task", make_id(turn_.now, random).uuid());
+  event.data.set("task", draw_id("task").uuid());
   emit(std::move(event));
   reaction_.tasks.push_back({task_row(i), false});
 }

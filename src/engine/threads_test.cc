@@ -41,6 +41,9 @@ TEST(EngineThreads, FinishEveryRunThatManyCallersStart) {
   InstantRunner runner(clock);
   testing::EverybodyActive directory;
   testing::OwnPlansOnly plans;
+  testing::NamedPlans children;
+  children.plans["child"] = testing::plan_of(
+      R"([{"name":"a","type":"webhook","config":{"url":"https://example.com/"}}])");
   std::vector<Engine::LaneExecutors> lanes;
   std::vector<testing::ThreadExecutor*> threads;
   for (int i = 0; i < kLanes; ++i) {
@@ -54,13 +57,14 @@ TEST(EngineThreads, FinishEveryRunThatManyCallersStart) {
     {"name":"a","type":"transform","depends_on":[],"config":{"output":"${{ input }}"}},
     {"name":"b","type":"webhook","depends_on":["a"],"config":{"url":"https://example.com/"}},
     {"name":"c","type":"webhook","depends_on":["a"],"config":{"url":"https://example.com/"}},
-    {"name":"d","type":"transform","depends_on":["b","c"],"config":{"output":"${{ steps.b.result }}"}}]})");
+    {"name":"k","type":"orchestration","depends_on":["a"],"config":{"workflow":"child"}},
+    {"name":"d","type":"transform","depends_on":["b","c","k"],"config":{"output":"${{ steps.b.result }}"}}]})");
   const auto definition = workflow::normalise(*body, testing::AnythingGoes());
   const auto plan = workflow::Plan::compile(workflow::make_plan(
       std::get<workflow::Definition>(definition).body, json::Object(), json::Object()));
   const auto index = std::make_shared<PlanIndex>(*plan);
 
-  Engine engine(clock, rng, std::move(lanes), store, runner, directory, plans,
+  Engine engine(clock, rng, std::move(lanes), store, runner, directory, plans, children,
                 {.steps_in_flight_per_tenant_max = 5, .steps_in_flight_max = 8});
   ASSERT_TRUE(engine.start().has_value());
   std::latch ended(kCallers * kRunsEach);
@@ -86,7 +90,8 @@ TEST(EngineThreads, FinishEveryRunThatManyCallersStart) {
   for (testing::ThreadExecutor* thread : threads) thread->stop();
   runner.stop();
   store_thread.stop();
-  EXPECT_EQ(engine.figures().runs_completed, static_cast<std::uint64_t>(kCallers * kRunsEach));
+  EXPECT_EQ(engine.figures().runs_completed, static_cast<std::uint64_t>(2 * kCallers * kRunsEach))
+      << "each has a child";
 }
 
 }  // namespace

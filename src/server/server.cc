@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "api/agent_directory.h"
+#include "api/child_runs.h"
 #include "api/idempotency.h"
 #include "api/metrics.h"
 #include "api/route.h"
@@ -70,6 +71,7 @@ struct Server::Parts {
   std::unique_ptr<api::AgentDirectory> agents;
   std::unique_ptr<api::WorkflowCache> workflows;
   std::shared_ptr<api::TenantTerms> tenant_terms = std::make_shared<api::TenantTerms>();
+  api::ChildRuns children;
   api::IdempotencyGate idempotency;
   api::Metrics metrics;
   /// Before the engine: what the engine drops last may still answer somebody through them.
@@ -131,7 +133,14 @@ Result<void> Server::Parts::start_engine(const Config& config) {
     executors.push_back({lanes->make_strand(), readers->make_strand()});
   }
   engine = std::make_unique<engine::Engine>(clock, rng, std::move(executors), *store, *runner,
-                                            *agents, *workflows, config.engine);
+                                            *agents, *workflows, children, config.engine);
+  services = std::make_unique<api::Services>(
+      api::Services{clock, rng, *store, *log, *engine, *authenticator, *runner, *agents, *workflows,
+                    idempotency, metrics, *readers, config.api, request_buckets.get()});
+  services->tenant_terms = tenant_terms;
+  metrics_services = std::make_unique<api::Services>(*services);
+  metrics_services->options.is_metrics_open = true;
+  children.begin(*services);
   // Where nothing can be committed no run goes on; what callers ask of runs is refused by the
   // engine.
   if (sequencer->sealed()) return {};
@@ -195,12 +204,6 @@ Result<void> Server::Parts::start(const ServerOptions& options) {
   log->start();
   is_log_started = true;
   RETURN_IF_ERROR(start_engine(config));
-  services = std::make_unique<api::Services>(
-      api::Services{clock, rng, *store, *log, *engine, *authenticator, *runner, *agents, *workflows,
-                    idempotency, metrics, *readers, config.api, request_buckets.get()});
-  services->tenant_terms = tenant_terms;
-  metrics_services = std::make_unique<api::Services>(*services);
-  metrics_services->options.is_metrics_open = true;
   return listen(options);
 }
 

@@ -20,6 +20,7 @@ constexpr auto kEverything = std::to_array<std::string_view>({""});
 constexpr auto kOfWebhook =
     std::to_array<std::string_view>({"/url", "/method", "/headers", "/secret"});
 constexpr auto kOfToolCall = std::to_array<std::string_view>({"/tool"});
+constexpr auto kOfOrchestration = std::to_array<std::string_view>({"/workflow", "/version"});
 constexpr auto kOfLlmInference = std::to_array<std::string_view>({"/system", "/tools"});
 
 /// Pointers into the config of a step of `type` that only the definition may set.
@@ -34,6 +35,8 @@ Names protected_pointers(StepType type) {
     case StepType::kGuardrailCheck:
     case StepType::kDecision:
       return kEverything;
+    case StepType::kOrchestration:
+      return kOfOrchestration;
     case StepType::kTransform:
     case StepType::kAgent:
     case StepType::kWait:

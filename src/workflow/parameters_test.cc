@@ -154,5 +154,17 @@ TEST(ApplyParameters, WorksOnInlineSteps) {
   EXPECT_FALSE(std::get<Overrides>(shorter).needs_timeout);
 }
 
+TEST(ApplyParameters, ChoosesNoWorkflowForAStepThatStartsOne) {
+  const Definition definition = normalised(read(R"({"name": "w", "steps": [
+      {"name": "a", "type": "orchestration", "config": {"workflow": "x", "version": "1.0.0"}},
+      {"name": "b", "type": "orchestration", "config": {"workflow": "x"},
+       "overridable": ["/workflow"]}]})"));
+  EXPECT_EQ(fault_codes(definition, R"({"a": {"workflow": "y", "version": "2.0.0"}})"),
+            (Codes{"/parameters/a/workflow OVERRIDE_FORBIDDEN",
+                   "/parameters/a/version OVERRIDE_FORBIDDEN"}));
+  EXPECT_EQ(fault_codes(definition, R"({"a": {"input": {"n": 1}}, "b": {"workflow": "y"}})"),
+            Codes{});
+}
+
 }  // namespace
 }  // namespace avow::workflow

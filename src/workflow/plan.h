@@ -23,7 +23,8 @@ enum class StepType {
   kGuardrailCheck,
   kWebhook,
   kAgent,
-  kWait
+  kWait,
+  kOrchestration
 };
 std::string_view step_type_name(StepType type);
 

@@ -268,6 +268,35 @@ void a_call_that_is_not_in_the_budget() {
   expect_found<KeepsToItsBudget>(bug);
 }
 
+void a_child_that_nobody_named() {
+  Bug bug;
+  bug.in_the_story = [](Story& story) { story.strangers.emplace_back(); };
+  expect_found<ChildrenAreTheirParents>(bug);
+}
+
+void a_child_whose_end_is_told_otherwise() {
+  expect_found<ChildrenAreTheirParents>(in_a_run([](RunStory& run) {
+    const std::size_t i =
+        find_event(run, [](const Event& event) { return event.type == "child.finished"; });
+    if (i == run.events.size()) return false;
+    run.events[i].data.set("events", 1);
+    return true;
+  }));
+}
+
+void a_child_that_gave_something_else() {
+  expect_found<AStepGivesWhatItsChildGave>(in_a_run([](RunStory& run) {
+    if (!run.state.parent || !run.state.output.exists()) return false;
+    Contents changed;
+    for (const Content& content : run.contents.all()) {
+      const bool is_it = content.ref == run.state.output.ref;
+      changed.add({content.ref, content.salt, is_it ? json::Value("other") : content.value});
+    }
+    run.contents = std::move(changed);
+    return true;
+  }));
+}
+
 void a_store_that_forgets_a_commit() {
   Bug bug;
   bug.in_the_world = [](EngineWorld& world) {
@@ -389,6 +418,9 @@ TEST(PlantedBugs, AreFoundForEveryPromise) {
       {"a step that is not undone", a_step_that_is_not_undone},
       {"a step that is undone in a run that goes on", a_step_that_is_undone_in_a_run_that_goes_on},
       {"a call that is not in the budget", a_call_that_is_not_in_the_budget},
+      {"a child that nobody named", a_child_that_nobody_named},
+      {"a child whose end is told otherwise", a_child_whose_end_is_told_otherwise},
+      {"a child that gave something else", a_child_that_gave_something_else},
       {"a store that forgets a commit", a_store_that_forgets_a_commit},
       {"a run that is lost", a_run_that_is_lost},
       {"a row that stays behind", a_row_that_stays_behind},

@@ -178,7 +178,9 @@ class KeepsToMaxAttempts : public RunPromise {
     std::map<std::string, int> retries;
     for (const Event& event : run.events) {
       const std::string unit = unit_of(event);
-      if (event.type == "effect.started") retries[unit] = 0;
+      // Another call; but an orchestration's next attempt is another run, and no other call.
+      if (event.type == "effect.started" && event.data.string_or("kind") != "run")
+        retries[unit] = 0;
       if (event.type == "step.retrying" && ++retries[unit] >= most(run.state, unit))
         return fmt::format("{} was tried again {} times", unit, retries[unit]);
     }
@@ -443,6 +445,87 @@ class KeepsToItsBudget : public RunPromise {
       for (const auto& [name, tokens] : reserved) sum += tokens;
       if (budget.tokens_max && sum > *budget.tokens_max)
         return fmt::format("event {}: {} tokens of {}", event.seq, sum, *budget.tokens_max);
+    }
+    return std::nullopt;
+  }
+};
+
+/// A run that a step starts is that step's, and the step tells of it as it was.
+class ChildrenAreTheirParents : public Promise {
+ public:
+  ChildrenAreTheirParents()
+      : Promise("a child is of the step that named it, and its end is told as it was") {}
+  [[nodiscard]] Fault judge(const Story& story) const override {
+    std::map<std::string, const RunStory*> runs;
+    for (const RunStory& run : story.runs) runs.emplace(run.row.id.uuid(), &run);
+    for (const RunStory& run : story.runs) {
+      std::set<std::string> named;
+      std::set<std::string> told;
+      for (const Event& event : run.events) {
+        const std::string child = event.data.string_or("child");
+        if (child.empty()) continue;
+        const auto at = runs.find(child);
+        const RunStory* const its = at == runs.end() ? nullptr : at->second;
+        if (event.type == "effect.started") {
+          if (!named.insert(child).second) return child + " is named twice";
+          if (its != nullptr && !is_child(*its, run, event)) return child + " is another's";
+          if (its != nullptr && story.calm_since && !is_run_end(its->events.back().type))
+            return child + " goes on, and its parent is over";
+        } else if (event.type == "child.finished") {
+          if (!named.contains(child)) return child + " ended and was not asked for";
+          if (!told.insert(child).second) return child + " ended twice";
+          if (its == nullptr) return child + " ended and is not there";
+          if (!is_told_as_it_was(*its, event)) return child + " ended otherwise";
+        }
+      }
+    }
+    if (!story.strangers.empty()) return story.strangers.front().ulid() + " is nobody's run";
+    return std::nullopt;
+  }
+
+ private:
+  static constexpr std::int64_t kDepthMax = 8;
+
+  static bool is_child(const RunStory& child, const RunStory& parent, const Event& start) {
+    const json::Value& data = child.events.front().data;
+    const std::int64_t depth = data.int_or("depth", 0);
+    return child.row.tenant == parent.row.tenant &&
+           data.string_or("parent") == parent.row.id.uuid() &&
+           data.string_or("parent_step") == unit_of(start) &&
+           depth == parent.state.start_facts.int_or("depth", 0) + 1 && depth <= kDepthMax &&
+           data.find("from")->as_array().front().string_or("commitment") ==
+               start.data.string_or("request");
+  }
+
+  static bool is_told_as_it_was(const RunStory& child, const Event& told) {
+    const RunState& state = child.state;
+    return told.data.string_or("status") == run_status_name(state.status) &&
+           told.data.string_or("code") == state.error_code &&
+           told.data.int_or("events", 0) == state.seq &&
+           told.data.string_or("root_digest") == to_hex(view_of(child.root)) &&
+           told.data.int_or("input_tokens", 0) == state.usage.input_tokens &&
+           told.data.int_or("output_tokens", 0) == state.usage.output_tokens;
+  }
+};
+
+/// Of steps that start a run and have no items.
+class AStepGivesWhatItsChildGave : public Promise {
+ public:
+  AStepGivesWhatItsChildGave() : Promise("a step that starts a run gives what that run gave") {}
+  [[nodiscard]] Fault judge(const Story& story) const override {
+    std::map<RunId, const RunStory*> runs;
+    for (const RunStory& run : story.runs) runs.emplace(run.row.id, &run);
+    for (const RunStory& run : story.runs) {
+      for (const StepState& step : run.state.steps) {
+        const bool is_one = step.type == StepType::kOrchestration && !step.calls.empty() &&
+                            step.status == StepStatus::kCompleted;
+        if (!is_one) continue;
+        const auto child = runs.find(step.calls.back().child);
+        if (child == runs.end()) return step.name + " has a result of a run that is not there";
+        const json::Value* given = child->second->contents.find(child->second->state.output.ref);
+        if (given == nullptr || *given != *run.contents.find(step.output.ref))
+          return fmt::format("{} of {} gave something else", step.name, run.row.id.ulid());
+      }
     }
     return std::nullopt;
   }

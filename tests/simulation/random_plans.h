@@ -2,6 +2,7 @@
 // Plans by chance: workflows of every type of step with every option that decides what starts when,
 // and agents' own runs.
 #pragma once
+#include <array>
 #include <string>
 
 #include "base/rng.h"
@@ -9,10 +10,16 @@
 
 namespace avow::engine {
 
-/// Builds one workflow of 1 to 8 steps.
+/// The workflows that steps of random plans start runs of; the last one is not there.
+inline constexpr std::array<const char*, 5> kChildWorkflows = {"pure", "random", "again", "slow",
+                                                               "nobody"};
+
+/// Builds one workflow of 1 to 8 steps. One that is itself a child's starts no more runs: each step
+/// would be as many again.
 class RandomPlan {
  public:
-  RandomPlan(SeededRng& chance, AgentId agent) : chance_(chance), agent_(agent) {}
+  RandomPlan(SeededRng& chance, AgentId agent, bool is_child = false)
+      : chance_(chance), agent_(agent), is_child_(is_child) {}
 
   json::Value make() {
     const std::size_t count = 1 + chance_.below(8);
@@ -64,7 +71,7 @@ class RandomPlan {
       step.set("type", type);
       step.set("config", std::move(config));
     };
-    switch (chance_.below(11)) {
+    switch (chance_.below(is_child_ ? 11 : 12)) {
       case 0:
       case 1:
         return is("webhook", {{"url", "https://example.com/"}, {"body", value}});
@@ -103,8 +110,11 @@ class RandomPlan {
                    {"on_violation", one_in(2) ? "fail" : "flag"}});
       case 9:  // fails where there is no such member
         return is("transform", {{"output", "${{ input.missing }}"}});
-      default:
+      case 10:
         return is("transform", {{"output", value}});
+      default:
+        return is("orchestration", {{"workflow", kChildWorkflows[chance_.below(5)]},
+                                    {"input", json::Object{{"n", 4}, {"v", value}}}});
     }
   }
 
@@ -120,6 +130,12 @@ class RandomPlan {
                             {"initial_delay_ms", one_in(3) ? 0 : 2'000}});
     }
     if (type == "webhook" && one_in(8)) step.set("output_schema", json::Object{{"type", "string"}});
+    if (type == "orchestration" && one_in(3)) {
+      step.set("retry",
+               json::Object{{"max_attempts", 2}, {"retry_on", json::Array{"CHILD_FAILED"}}});
+    }
+    if (type == "orchestration" && one_in(4))
+      step.set("timeout_seconds", static_cast<std::int64_t>(1 + chance_.below(20)));
     if (!dependencies.empty() && one_in(5)) {
       step.set("condition", "steps." + dependencies.front().as_string() + ".status == 'completed'");
     }
@@ -173,6 +189,7 @@ class RandomPlan {
 
   SeededRng& chance_;
   const AgentId agent_;
+  const bool is_child_;
   std::vector<json::Object> steps_;
 };
 

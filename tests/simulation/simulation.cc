@@ -38,7 +38,9 @@ Simulation::Simulation(std::uint64_t seed, Bug bug)
       seed_, with_more(limits_, bug_.more_slots));
   // More than any call of this world comes to.
   world_->runner.worst = [](const json::Value&) { return WorstCase{40, 0}; };
+  write_child_workflows();
   if (has_faults_) {
+    world_->children.is_unavailable = [this] { return outside_.refuses_read(); };
     world_->faults.script = [this](const store::Commit&) { return outside_.commit(); };
     world_->faults.is_read_refused = [this] { return outside_.refuses_read(); };
   }
@@ -63,6 +65,26 @@ std::vector<Broken> Simulation::live() {
   const Time calm_since = world_->scheduler.now();
   calm_down();
   return judge(calm_since);
+}
+
+/// Workflows that steps of random plans start; "nobody" is none.
+void Simulation::write_child_workflows() {
+  auto& plans = world_->children.plans;
+  plans["pure"] = testing::plan_of(
+      R"([{"name":"t","type":"transform","config":{"output":{"was":"${{ input.v }}"}}}])");
+  plans["slow"] = testing::plan_of(R"([{"name":"w","type":"wait","config":{"seconds":9}}])");
+  plans["again"] = testing::plan_of(
+      R"([{"name":"a","type":"orchestration","config":{"workflow":"again"},"on_failure":"skip"}])");
+  plans["random"] = RandomPlan(chance_, world_->agent, true).make();
+}
+
+/// The runs that were started, and those that came of them.
+std::vector<Asked> Simulation::all_asked() {
+  std::vector<Asked> all = asked_;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (Asked& child : children_of(*world_, Asked(all[i]))) all.push_back(std::move(child));
+  }
+  return all;
 }
 
 void Simulation::start_run() {
@@ -101,7 +123,8 @@ void Simulation::live_until_the_kill() {
     world_->scheduler.run_for(Duration(static_cast<std::int64_t>(chance_.below(15'000))));
   }
   if (chance_.below(4) == 0) {
-    world_->tell(runs_[chance_.below(runs_.size())].id, CancelRequested{"key:test", "enough"});
+    const auto all = all_asked();
+    world_->tell(all[chance_.below(all.size())].run, CancelRequested{"key:test", "enough"});
     world_->scheduler.run_for(Duration(static_cast<std::int64_t>(chance_.below(3))));
   }
   if (!has_faults_ && !world_->crash_points.is_dead()) look_at_rest();
@@ -193,10 +216,26 @@ void Simulation::look_at_rest() {
   }
 }
 
+std::vector<store::RunRow> Simulation::runs_of(TenantId tenant) {
+  store::RunQuery query;
+  query.tenant = tenant;
+  query.limit = 10'000;
+  auto rows = world_->store.list_runs(query);
+  CHECK(rows.has_value());
+  return std::move(*rows);
+}
+
 std::vector<Broken> Simulation::judge(std::optional<Time> calm_since) {
   for (std::size_t i = 0; i < runs_.size(); ++i)
     asked_[i].is_acknowledged = runs_[i].is_acknowledged();
-  Story story = read_story(*world_, asked_);
+  Story story = read_story(*world_, all_asked());
+  for (std::uint64_t tenant = 1; tenant <= kTenants; ++tenant) {
+    for (const store::RunRow& row : runs_of(TenantId{Id{tenant, 1 << 20}})) {
+      const auto is_it = [&row](const Asked& asked) { return asked.run == row.id; };
+      if (std::none_of(story.asked.begin(), story.asked.end(), is_it))
+        story.strangers.push_back(row.id);
+    }
+  }
   story.acknowledged = acknowledged_;
   story.rests = rests_;
   story.limits = limits_;

@@ -41,6 +41,9 @@ class Simulation {
   [[nodiscard]] const testing::CrashPoints& crash_points() const { return world_->crash_points; }
 
  private:
+  void write_child_workflows();
+  [[nodiscard]] std::vector<Asked> all_asked();
+  [[nodiscard]] std::vector<store::RunRow> runs_of(TenantId tenant);
   void start_run();
   void live_until_the_kill();
   void kill();

@@ -29,6 +29,8 @@ inline const Specification& specification() {
     list.push_back(std::make_unique<ItemsAreDoneOnceAndInTheirPlace>());
     list.push_back(std::make_unique<StepsAreUndoneInReverse>());
     list.push_back(std::make_unique<KeepsToItsBudget>());
+    list.push_back(std::make_unique<ChildrenAreTheirParents>());
+    list.push_back(std::make_unique<AStepGivesWhatItsChildGave>());
     list.push_back(std::make_unique<NothingAcknowledgedIsLost>());
     list.push_back(std::make_unique<TheRowIsWhatTheJournalSays>());
     list.push_back(std::make_unique<TheEngineHadWhatTheStoreHas>());

@@ -72,6 +72,7 @@ struct Story {
   std::vector<RunStory> runs;
   std::vector<RunId> missing;  ///< Were asked for, and the store has nothing of them.
   std::vector<Asked> asked;
+  std::vector<RunId> strangers;  ///< In the store, and neither asked for nor a child of such a run.
   std::vector<Acknowledged> acknowledged;
   std::vector<Rest> rests;
   std::vector<store::LogEntry> log;
@@ -99,6 +100,25 @@ inline std::vector<Event> decoded(const std::vector<std::string>& bytes) {
     auto event = provenance::decode(one);
     CHECK(event.has_value());
     out.push_back(std::move(*event));
+  }
+  return out;
+}
+
+/// The runs that `events` ask for, as children of `parent`.
+inline std::vector<Asked> children_of(testing::EngineWorld& world, const Asked& parent) {
+  std::vector<Asked> out;
+  if (!world.store.get_run(parent.run)) return out;
+  for (const Event& event : world.events(parent.run)) {
+    if (event.type != "effect.started" || event.data.string_or("kind") != "run") continue;
+    Asked child;
+    child.run = RunId{*parse_id(event.data.string_or("child"))};
+    child.tenant = parent.tenant;
+    if (world.store.get_run(child.run)) {
+      const Event start = world.events(child.run).front();
+      child.max_steps = start.data.int_or("max_steps", 0);
+      child.deadline = start.time + std::chrono::seconds(start.data.int_or("timeout_seconds", 0));
+    }
+    out.push_back(child);
   }
   return out;
 }

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kCasesMax = 100;
 constexpr std::size_t kLabelMax = 256;
+constexpr std::size_t kNameMax = 256;
 constexpr std::size_t kToolsMax = 64;
 constexpr std::size_t kFallbackModelsMax = 8;
 constexpr std::size_t kHeadersMax = 64;
@@ -39,6 +40,8 @@ constexpr auto kWebhook = std::to_array<std::string_view>(
     {"url", "method", "headers", "body", "secret", "expect_status"});
 constexpr auto kAgent = std::to_array<std::string_view>({"action", "parameters"});
 constexpr auto kWait = std::to_array<std::string_view>({"seconds", "until"});
+constexpr auto kOrchestration =
+    std::to_array<std::string_view>({"workflow", "version", "input", "parameters"});
 
 constexpr auto kCase = std::to_array<std::string_view>({"when", "then"});
 constexpr auto kChoice = std::to_array<std::string_view>({"label", "description"});
@@ -64,6 +67,8 @@ Names names_of(StepType type) {
       return kAgent;
     case StepType::kWait:
       return kWait;
+    case StepType::kOrchestration:
+      return kOrchestration;
   }
   return {};
 }
@@ -128,6 +133,9 @@ class ConfigChecker {
         break;
       case StepType::kWait:
         check_wait();
+        break;
+      case StepType::kOrchestration:
+        check_orchestration();
         break;
     }
     out_.normalised = members_.in_order(defaults_);
@@ -432,6 +440,26 @@ class ConfigChecker {
     if (!seconds) return;
     if (*seconds <= 0) members_.fault("seconds", "OUT_OF_RANGE", "must be more than 0");
     out_.waits_long = out_.waits_long || *seconds > static_cast<double>(kLongWaitSeconds);
+  }
+
+  // ---- orchestration
+
+  /// Which workflow runs is written out: no data may choose it. Whether there is one is seen when
+  /// the step starts, since workflows of one tenant may be written in any order.
+  void check_orchestration() {
+    members_.require("workflow");
+    const auto workflow = config_.fixed_text("workflow", 1, kNameMax);
+    const auto version = config_.fixed_text("version", 1, kNameMax);
+    if (version && !is_version(*version)) {
+      members_.fault("version", "BAD_VERSION", "must be a semantic version such as \"1.0.0\"");
+    }
+    if (version && workflow && parse_id(*workflow)) {
+      members_.fault("version", "INVALID_VALUE",
+                     "goes with a workflow's name: an id names one version already");
+    }
+    config_.typed("input", json::Type::kObject);
+    config_.typed("parameters", json::Type::kObject);
+    defaults_.set("input", json::Object());
   }
 
   void fault(std::string pointer, std::string_view code, std::string message) {
