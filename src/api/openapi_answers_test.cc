@@ -81,6 +81,8 @@ class EveryOperation : public ::testing::Test {
     ask("GET", run);
     ask("GET", run + "/events");
     ask("GET", run + "/contents/1/input");
+    ask("POST", run + "/rerun", "{}", "wait=30");
+    ask("POST", run + "/rerun", R"({"from_step":"a"})");
     ask("GET", "/v1/orchestrations?label.k=v");
     ask("GET", "/v1/orchestrations");
   }

@@ -134,6 +134,14 @@ TEST_F(OpenApi, EveryAnswerThatIsDocumentedIsGiven) {
   all_.expect(200, all_.get(second_target + "/contents/1/input"));
   all_.expect(200, all_.post(second_target + "/cancel"));
   all_.expect(200, all_.post("/v1/workflows/" + workflow + "/archive"));
+  const json::Value pure = all_.expect(
+      200, all_.post("/v1/orchestrations/execute?wait=30",
+                     json::Object{{"agent_id", agent},
+                                  {"steps", R"([{"name": "a", "type": "transform",
+                                                 "config": {"output": 1}}])"_json}}));
+  const std::string rerun = "/v1/orchestrations/" + pure.string_or("id") + "/rerun";
+  all_.expect(202, all_.post(rerun));
+  all_.expect(200, all_.post(rerun + "?wait=30", R"({"from_step": "a"})"_json));
   // Proofs.
   const std::string receipt = "/v1/receipts/" + second.string_or("id");
   const auto file = all_.get(receipt);
