@@ -89,6 +89,8 @@ class EveryOperation : public ::testing::Test {
     live.headers.set("Last-Event-ID", "1000");
     ask(live);
     ask("GET", run + "/contents/1/input");
+    ask("POST", run + "/rerun", "{}", "wait=30");
+    ask("POST", run + "/rerun", R"({"from_step":"a"})");
     ask("GET", "/v1/orchestrations?label.k=v");
     ask("GET", "/v1/orchestrations");
   }

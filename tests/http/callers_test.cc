@@ -188,6 +188,7 @@ TEST_F(Callers, OfAnotherTenantSeeWhatDoesNotExist) {
       {"GET", "/v1/orchestrations/ID", "", run_id, nobody},
       {"GET", "/v1/orchestrations/ID?wait=1", "", run_id, nobody},
       {"POST", "/v1/orchestrations/ID/cancel", "{}", run_id, nobody},
+      {"POST", "/v1/orchestrations/ID/rerun", "{}", run_id, nobody},
       {"GET", "/v1/orchestrations/ID/events", "", run_id, nobody},
       {"GET", "/v1/orchestrations/ID/contents/1/input", "", run_id, nobody},
       {"GET", "/v1/agents/ID", "", agent, nobody},

@@ -138,6 +138,14 @@ TEST_F(OpenApi, EveryAnswerThatIsDocumentedIsGiven) {
       .headers = {{"Accept", "text/event-stream"}, {"Last-Event-ID", "1000"}}};
   EXPECT_EQ(all_.send(live).status, 204);
   all_.expect(200, all_.post("/v1/workflows/" + workflow + "/archive"));
+  const json::Value pure = all_.expect(
+      200, all_.post("/v1/orchestrations/execute?wait=30",
+                     json::Object{{"agent_id", agent},
+                                  {"steps", R"([{"name": "a", "type": "transform",
+                                                 "config": {"output": 1}}])"_json}}));
+  const std::string rerun = "/v1/orchestrations/" + pure.string_or("id") + "/rerun";
+  all_.expect(202, all_.post(rerun));
+  all_.expect(200, all_.post(rerun + "?wait=30", R"({"from_step": "a"})"_json));
   // Proofs.
   const std::string receipt = "/v1/receipts/" + second.string_or("id");
   const auto file = all_.get(receipt);
