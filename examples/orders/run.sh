@@ -16,18 +16,18 @@ published() {
 
 published check-item check-item.json > /dev/null
 order=$(published order order.json)
-run=$(api POST "/v1/workflows/$order/execute" '{"input": {
+parent=$(api POST "/v1/workflows/$order/execute" '{"input": {
   "first": {"sku": "bolt", "quantity": 50},
   "second": {"sku": "nut", "quantity": 50}
 }}' | field id)
-finish "$run"
+finish "$parent"
 
-child=$(api GET "/v1/orchestrations/$run" | field steps.0.child_orchestration_id)
+child=$(api GET "/v1/orchestrations/$parent" | field steps.0.child_orchestration_id)
 echo
 echo "the run that the step \"first\" started:"
 finish "$child"
 
-again=$(api POST "/v1/orchestrations/$run/rerun" '{"from_step": "summary"}' | field id)
+again=$(api POST "/v1/orchestrations/$parent/rerun" '{"from_step": "summary"}' | field id)
 echo
 echo "the summary once more, over the same answers:"
 finish "$again"

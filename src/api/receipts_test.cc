@@ -445,7 +445,7 @@ TEST_F(PublicLog, ThatIsSealedStopsTheEngineFromWhatCannotBeWritten) {
   std::vector<engine::Engine::LaneExecutors> lanes;
   lanes.push_back({world_.pool.make_strand(), world_.pool.make_strand()});
   engine::Engine idle(world_.clock, world_.rng, std::move(lanes), world_.store, usual.runner,
-                      world_.agents, world_.workflows, {});
+                      world_.agents, world_.workflows, world_.children, {});
   Services services{.clock = usual.clock,
                     .rng = usual.rng,
                     .store = usual.store,

@@ -139,9 +139,9 @@ TEST_F(OpenApi, EveryAnswerThatIsDocumentedIsGiven) {
   EXPECT_EQ(all_.send(live).status, 204);
   all_.expect(200, all_.post("/v1/workflows/" + workflow + "/archive"));
   const json::Value pure = all_.expect(
-      200, all_.post("/v1/orchestrations/execute?wait=30",
-                     json::Object{{"agent_id", agent},
-                                  {"steps", R"([{"name": "a", "type": "transform",
+      200,
+      all_.post("/v1/orchestrations/execute?wait=30",
+                json::Object{{"agent_id", agent}, {"steps", R"([{"name": "a", "type": "transform",
                                                  "config": {"output": 1}}])"_json}}));
   const std::string rerun = "/v1/orchestrations/" + pure.string_or("id") + "/rerun";
   all_.expect(202, all_.post(rerun));
