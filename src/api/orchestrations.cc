@@ -316,6 +316,29 @@ Result<engine::History> read_own_run(Services& services, const auth::Caller& cal
   return engine::read_history(record, services.workflows);
 }
 
+Reply tell_run(const Call& call, RunId run, engine::Input input) {
+  const auto row = own_run(call.services, call.caller, run);
+  if (!row) return problem_of(row.error());
+  net::Later later;
+  later.start = [services = &call.services, caller = call.caller, run,
+                 input = std::make_shared<engine::Input>(std::move(input)),
+                 trace_id = call.trace_id,
+                 kept = call.kept_run(200, run)](const net::Responder& respond) {
+    services->engine.tell(
+        run, std::move(*input), kept,
+        [services, caller, run, trace_id, respond](const Result<engine::Outcome>& done) {
+          if (!done) return respond(render(problem_of(done.error()), trace_id));
+          const auto answer = [services, caller, run, trace_id, respond] {
+            const auto shown = show_run(*services, caller, 200, run);
+            respond(shown ? *shown : render(problem_of(shown.error()), trace_id));
+          };
+          if (!services->pool.try_post(answer))
+            respond(render(problem(503, "the server is busy"), trace_id));
+        });
+  };
+  return later;
+}
+
 net::Later wait_for_run(const Call& call, RunId run, std::chrono::seconds wait,
                         int status_if_running, std::function<void(Begun)> begin) {
   auto waiting = std::make_shared<Wait>(call, run, status_if_running);

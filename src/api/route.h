@@ -39,6 +39,7 @@ const std::vector<Route>& all_routes();
 std::vector<Route> workflow_routes();       // workflows.cc
 std::vector<Route> execute_routes();        // execute.cc
 std::vector<Route> orchestration_routes();  // orchestrations.cc
+std::vector<Route> approval_routes();       // approvals.cc
 std::vector<Route> erasure_routes();        // erase.cc
 std::vector<Route> receipt_routes();        // receipts.cc
 std::vector<Route> audit_routes();          // audit.cc

@@ -105,7 +105,7 @@ std::size_t Machine::slots_usable() const {
     }
     if (state_.is_compensation(i) && !state_.is_ending()) continue;
     const bool may_call = type != StepType::kTransform && type != StepType::kGuardrailCheck &&
-                          type != StepType::kWait;
+                          type != StepType::kWait && type != StepType::kApproval;
     if (!may_call || step.is_in_flight || is_terminal(step.status)) continue;
     const bool has_items = i < state_.steps.size() && state_.plan().steps[i].for_each.has_value();
     usable += has_items ? state_.plan().steps[i].max_parallel : 1;
@@ -139,10 +139,12 @@ std::string_view Machine::waiting_for() const {
     if (step.items) continue;  // its items say
     if (step.status == StepStatus::kRunning) {
       if (!step.task) return {};
-      what = "agent";
+      if (what != "approval") what = "agent";
     } else if (step.status == StepStatus::kWaiting) {
-      if (step.task) {
-        what = "agent";
+      if (step.approval) {
+        what = "approval";
+      } else if (step.task) {
+        if (what != "approval") what = "agent";
       } else if (what.empty()) {
         what = step.type == StepType::kWait ? "timer" : "retry";
       }

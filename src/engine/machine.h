@@ -86,6 +86,15 @@ struct TaskFinished {
   std::string token_hash;
   std::variant<json::Value, TaskError> outcome;
 };
+/// Somebody decides about an approval; `agents` are those that his key is bound to, absent: none.
+struct ApprovalDecided {
+  std::string step;
+  std::string actor;
+  std::optional<std::vector<AgentId>> agents;
+  bool approves = false;
+  std::string comment;
+  std::string subject_digest;  ///< Of what he was shown, lower-case hex; empty: he does not say.
+};
 /// The agent works no more: its tasks fail `AGENT_INACTIVE`.
 struct AgentStopped {
   AgentId agent;
@@ -96,7 +105,8 @@ struct Recovered {};
 struct Continue {};
 
 using Input = std::variant<Start, CallFinished, TimerFired, CancelRequested, TaskClaimed,
-                           TaskRenewed, TaskFinished, AgentStopped, Recovered, Continue>;
+                           TaskRenewed, TaskFinished, ApprovalDecided, AgentStopped, Recovered,
+                           Continue>;
 
 /// What is true of the tenant's agents now; a run keeps the rest in its plan.
 class Directory {
@@ -165,7 +175,7 @@ class Machine {
   [[nodiscard]] std::optional<Time> wake_at(Time now, bool waits_for_slot) const;
   /// Whether it waits only for timers and inputs of others.
   [[nodiscard]] bool is_parked() const;
-  /// "agent", "timer", "retry", or empty.
+  /// "approval", "agent", "timer", "retry", or empty.
   [[nodiscard]] std::string_view waiting_for() const;
 
  private:

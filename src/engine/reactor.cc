@@ -225,6 +225,8 @@ void Reactor::resume_due() {
     } else if (step.wake_at && *step.wake_at <= turn_.now) {
       if (step.type == StepType::kWait) {
         complete_step(i, json::Object{{"until", format_time(turn_.now)}});
+      } else if (step.approval) {
+        expire_approval(i);
       } else {
         resume_attempt(i);
       }
@@ -248,6 +250,8 @@ void Reactor::resume_attempt(std::size_t i) {
   if (is_call) {
     --slots_;
     call_again(i);
+  } else if (unit(i).type == StepType::kApproval) {
+    request_approval(i);
   } else {
     offer_task(i);
   }

@@ -3,8 +3,8 @@
 //
 // Where to read what: reactor.cc the inputs and the order of things, steps.cc how a step of each
 // type starts, items.cc the items of for_each, calls.cc what becomes of outside calls, chat.cc
-// inferences with tools, agent_run.cc an agent's own run, tasks.cc workers, ending.cc how steps and
-// runs end and what undoes them.
+// inferences with tools, agent_run.cc an agent's own run, tasks.cc workers, approvals.cc people who
+// decide, ending.cc how steps and runs end and what undoes them.
 #pragma once
 #include "engine/environment.h"
 #include "engine/machine.h"
@@ -27,6 +27,7 @@ class Reactor {
   void on(const TaskClaimed& claim);
   void on(const TaskRenewed& renewal);
   void on(const TaskFinished& finished);
+  void on(const ApprovalDecided& decided);
   void on(const AgentStopped& stopped);
   void on(const Recovered&);
   void on(const Continue&) {}
@@ -133,6 +134,15 @@ class Reactor {
   [[nodiscard]] Result<std::size_t> find_held_task(const TaskName& name,
                                                    std::string_view token_hash) const;
   [[nodiscard]] store::TaskRow task_row(std::size_t i) const;
+
+  // approvals.cc
+  /// Asks for the approval of step `i`, of the first round on.
+  void request_approval(std::size_t i, std::size_t round = 1);
+  /// The time to decide is over.
+  void expire_approval(std::size_t i);
+  void settle_approval(std::size_t i, bool is_approved);
+  [[nodiscard]] Result<void> check_decision(std::size_t i, const ApprovalDecided& decided) const;
+  [[nodiscard]] bool has_part_in_run(const ApprovalDecided& decided) const;
 
   // ending.cc
   void complete_step(std::size_t i, json::Value result);

@@ -31,7 +31,7 @@ CallKind call_kind(std::string_view name) {
 }
 
 StepType step_type(std::string_view name) {
-  for (int i = 0; i <= static_cast<int>(StepType::kWait); ++i) {
+  for (int i = 0; i <= static_cast<int>(StepType::kApproval); ++i) {
     if (workflow::step_type_name(static_cast<StepType>(i)) == name) return static_cast<StepType>(i);
   }
   return StepType::kAgent;
@@ -157,6 +157,9 @@ const std::map<std::string, RunState::Handler, std::less<>>& RunState::handlers(
       {"task.claimed", &RunState::on_task_claimed},
       {"task.renewed", &RunState::on_task_claimed},
       {"items.completed", &RunState::on_items_completed},
+      {"approval.requested", &RunState::on_approval_requested},
+      {"approval.decided", &RunState::on_approval_decided},
+      {"approval.expired", &RunState::on_approval_expired},
       {"step.retrying", &RunState::on_step_retrying},
       {"step.completed", &RunState::on_step_completed},
       {"step.failed", &RunState::on_step_failed},
@@ -353,6 +356,28 @@ void RunState::on_task_claimed(const Event& event) {
   step.task->token_hash = event.data.string_or("token", step.task->token_hash);
 }
 
+void RunState::on_approval_requested(const Event& event) {
+  StepState& step = step_of(event);
+  step.status = StepStatus::kWaiting;
+  step.wake_at = time_member(event, "deadline");
+  if (!step.approval) step.approval.emplace();
+  step.approval->round = size_member(event, "round");
+  step.approval->subject = committed(event, "subject");
+  step.approval->first_of_round = step.approval->decisions.size();
+}
+
+void RunState::on_approval_decided(const Event& event) {
+  StepState& step = step_of(event);
+  if (!step.approval) return;
+  step.approval->decisions.push_back({.by = event.actor,
+                                      .approves = event.data.string_or("decision") == "approve",
+                                      .comment = committed(event, "comment"),
+                                      .at = event.time});
+}
+
+/// What follows says its own event.
+void RunState::on_approval_expired(const Event& event) { step_of(event).wake_at.reset(); }
+
 void RunState::on_step_retrying(const Event& event) {
   StepState& step = step_of(event);
   step.status = StepStatus::kWaiting;
@@ -360,6 +385,7 @@ void RunState::on_step_retrying(const Event& event) {
   step.deadline.reset();
   step.is_in_flight = false;
   step.task.reset();
+  step.approval.reset();
   ++step.call_failures;
   step.error_code = event.data.string_or("code");
   step.error_message = committed(event, "message");

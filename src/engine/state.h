@@ -75,6 +75,22 @@ struct TaskState {
   std::string token_hash;  ///< Lower-case hex; empty: free.
 };
 
+/// What somebody said to an approval.
+struct ApprovalDecision {
+  std::string by;  ///< auth::Caller::principal
+  bool approves = false;
+  Committed comment;  ///< May not exist.
+  Time at;
+};
+
+/// The approval that a step asked for last; until when it waits is StepState::wake_at.
+struct ApprovalState {
+  std::size_t round = 1;
+  Committed subject;  ///< What the approvers are shown.
+  std::vector<ApprovalDecision> decisions;  ///< Of every round, oldest first.
+  std::size_t first_of_round = 0;           ///< Only those from here on count.
+};
+
 /// A step, what compensates one, or an open item of one.
 struct StepState {
   std::string name;         ///< Of an item "<step>/i<item>", as in the key of its calls.
@@ -88,7 +104,8 @@ struct StepState {
   std::optional<Time> completed_at;
   std::uint32_t ended_seq = 0;   ///< Of the event that ended it; 0: none yet.
   std::optional<Time> deadline;  ///< Of the attempt under way.
-  std::optional<Time> wake_at;   ///< While waiting: for the next attempt, or for the end of a wait.
+  /// While waiting: for the next attempt, the end of a wait, or of the time to approve.
+  std::optional<Time> wake_at;
   Committed input;               ///< The resolved config.
   Committed output;
   std::string error_code;
@@ -102,6 +119,7 @@ struct StepState {
   Cost cost = 0;
   std::optional<TaskState> task;
   std::optional<ItemsState> items;  ///< Of a step with for_each, once it has started.
+  std::optional<ApprovalState> approval;  ///< Stays when the step has ended.
   std::size_t unfinished_dependencies = 0;
   /// In an agent's own run: the round (number of model calls so far) and which tool call of it.
   std::size_t round = 0;
@@ -196,6 +214,9 @@ class RunState {
   void on_task_claimed(const Event& event);
   void on_items_completed(const Event& event);
   void on_run_compensating(const Event& event);
+  void on_approval_requested(const Event& event);
+  void on_approval_decided(const Event& event);
+  void on_approval_expired(const Event& event);
   void on_step_retrying(const Event& event);
   void on_step_completed(const Event& event);
   void on_step_failed(const Event& event);

@@ -49,6 +49,7 @@ bool Reactor::needs_slot(std::size_t i) const {
     case StepType::kTransform:
     case StepType::kGuardrailCheck:
     case StepType::kWait:
+    case StepType::kApproval:
       return false;
   }
   return false;
@@ -122,6 +123,8 @@ void Reactor::begin_unit(std::size_t i, const workflow::Rendered& config) {
       return start_wait(i, config.value);
     case StepType::kAgent:
       return start_agent(i);
+    case StepType::kApproval:
+      return request_approval(i);
   }
 }
 

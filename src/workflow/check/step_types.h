@@ -9,13 +9,12 @@
 
 namespace avow::workflow {
 
-inline constexpr std::array<std::string_view, 8> kStepTypeNames = {
-    "transform",       "decision", "llm_inference", "tool_call",
-    "guardrail_check", "webhook",  "agent",         "wait"};
+inline constexpr std::array<std::string_view, 9> kStepTypeNames = {
+    "transform", "decision", "llm_inference", "tool_call", "guardrail_check",
+    "webhook",   "agent",    "wait",          "approval"};
 
 /// Of the types that the language names and this version refuses.
-inline constexpr std::array<std::string_view, 2> kUnsupportedStepTypes = {"approval",
-                                                                          "orchestration"};
+inline constexpr std::array<std::string_view, 1> kUnsupportedStepTypes = {"orchestration"};
 
 std::optional<StepType> step_type_of(std::string_view name);
 /// Whether `name` is a built-in type, supported or not.
