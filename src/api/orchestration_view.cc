@@ -163,8 +163,11 @@ json::Value Rendering::approval(const StepState& step, const workflow::Approval&
     decisions.emplace_back(std::move(one));
   }
   out.set("decisions", std::move(decisions));
-  if (step.status == StepStatus::kWaiting && !engine::is_terminal(state_.status))
-    out.set("deadline", format_time(step.wake_at.value_or(state_.deadline)));
+  // Of a paused run nobody knows when it will be.
+  if (step.status == StepStatus::kWaiting && !state_.paused_at) {
+    out.set("deadline", format_time(std::min(step.wake_at.value_or(state_.deadline),
+                                             step.deadline.value_or(state_.deadline))));
+  }
   return out;
 }
 

@@ -23,10 +23,10 @@ std::string_view on_timeout_name(workflow::OnTimeout what) {
 
 /// What `who` said in this round; null pointer if nothing.
 const ApprovalDecision* decision_of(const ApprovalState& approval, std::string_view who) {
-  const auto found =
-      std::find_if(approval.decisions.begin() + static_cast<std::ptrdiff_t>(approval.first_of_round),
-                   approval.decisions.end(),
-                   [who](const ApprovalDecision& decision) { return decision.by == who; });
+  const auto found = std::find_if(
+      approval.decisions.begin() + static_cast<std::ptrdiff_t>(approval.first_of_round),
+      approval.decisions.end(),
+      [who](const ApprovalDecision& decision) { return decision.by == who; });
   return found == approval.decisions.end() ? nullptr : &*found;
 }
 
@@ -66,8 +66,8 @@ void Reactor::request_approval(std::size_t i, std::size_t round) {
 void Reactor::on(const ApprovalDecided& decided) {
   const std::size_t i = state_.index_of(decided.step);
   if (i >= state_.unit_count()) {
-    reaction_.refusal = failure(Code::kNotFound, "the orchestration has no step \"{}\"",
-                                shown(decided.step));
+    reaction_.refusal =
+        failure(Code::kNotFound, "the orchestration has no step \"{}\"", shown(decided.step));
     return;
   }
   if (const auto checked = check_decision(i, decided); !checked) {
@@ -125,7 +125,7 @@ Result<void> Reactor::check_decision(std::size_t i, const ApprovalDecided& decid
   }
   const Time until = std::min({step.wake_at.value_or(state_.deadline),
                                step.deadline.value_or(state_.deadline), state_.deadline});
-  if (turn_.now >= until) return failure(Code::kConflict, "the time to decide is over");
+  if (now() >= until) return failure(Code::kConflict, "the time to decide is over");
   return {};
 }
 
@@ -157,8 +157,8 @@ void Reactor::expire_approval(std::size_t i) {
   emit(std::move(event));
   switch (what) {
     case workflow::OnTimeout::kFail:
-      return fail_or_retry(
-          i, approval_error("APPROVAL_TIMEOUT", "nobody rejected it, and too few approved in time"));
+      return fail_or_retry(i, approval_error("APPROVAL_TIMEOUT",
+                                             "nobody rejected it, and too few approved in time"));
     case workflow::OnTimeout::kReject:
       return settle_approval(i, false);
     case workflow::OnTimeout::kApprove:
@@ -172,8 +172,8 @@ void Reactor::settle_approval(std::size_t i, bool is_approved) {
   const std::vector<ApprovalDecision>& made = unit(i).approval->decisions;
   if (!is_approved && !planned(i).approval->continues_on_reject) {
     const bool by_somebody = !made.empty() && !made.back().approves;
-    std::string why = by_somebody ? "rejected by " + made.back().by
-                                  : std::string("too few approved in time");
+    std::string why =
+        by_somebody ? "rejected by " + made.back().by : std::string("too few approved in time");
     if (by_somebody && made.back().comment.exists())
       why += ": " + value_of(made.back().comment).as_string();
     return fail_or_retry(i, approval_error("APPROVAL_REJECTED", std::move(why)));
@@ -185,8 +185,7 @@ void Reactor::settle_approval(std::size_t i, bool is_approved) {
     one.set("at", format_time(decision.at));
     decisions.emplace_back(std::move(one));
   }
-  complete_step(
-      i, json::Object{{"approved", is_approved}, {"decisions", std::move(decisions)}});
+  complete_step(i, json::Object{{"approved", is_approved}, {"decisions", std::move(decisions)}});
 }
 
 }  // namespace avow::engine

@@ -102,10 +102,10 @@ TEST(Approval, ParksTheRunUntilSomebodyApproves) {
               ElementsAre("run.started", "step.started ask", "approval.requested ask",
                           "approval.decided ask", "step.completed ask", "step.started then",
                           "step.completed then", "run.completed"));
-  EXPECT_THAT(asking.result(), ::testing::StartsWith(
-                                   R"({"approved":true,"decisions":[{"by":")" +
-                                   std::string(kAlice) +
-                                   R"(","decision":"approve","comment":"fine","at":)"));
+  EXPECT_THAT(
+      asking.result(),
+      ::testing::StartsWith(R"({"approved":true,"decisions":[{"by":")" + std::string(kAlice) +
+                            R"(","decision":"approve","comment":"fine","at":)"));
 }
 
 TEST(Approval, SaysInClearWhoIsAskedAndNotWhat) {
@@ -222,8 +222,8 @@ TEST(Approval, OutOfTimeDoesWhatItSays) {
                {"reject", RunStatus::kFailed, "APPROVAL_REJECTED"},
                {"approve", RunStatus::kCompleted, ""}};
   for (const auto& one : cases) {
-    Asking asking(two_of(R"(,"timeout_seconds":60,"on_timeout":")" + std::string(one.on_timeout) +
-                         "\""));
+    Asking asking(
+        two_of(R"(,"timeout_seconds":60,"on_timeout":")" + std::string(one.on_timeout) + "\""));
     ASSERT_TRUE(asking.decide(kAlice, true));
     asking.world.scheduler.run_for(std::chrono::seconds(59));
     EXPECT_EQ(asking.status(), RunStatus::kRunning) << one.on_timeout;
@@ -243,9 +243,9 @@ TEST(Approval, WithoutATimeLimitEndsWithTheRun) {
 }
 
 TEST(Approval, EscalatesToOthersWhoDecideAnew) {
-  Asking asking(two_of(
-      R"(,"timeout_seconds":60,"on_timeout":"escalate","escalate":{"approvers":[")" +
-      std::string(kCarol) + R"("],"timeout_seconds":60,"on_timeout":"approve"})"));
+  Asking asking(
+      two_of(R"(,"timeout_seconds":60,"on_timeout":"escalate","escalate":{"approvers":[")" +
+             std::string(kCarol) + R"("],"timeout_seconds":60,"on_timeout":"approve"})"));
   const std::string first = asking.step().approval->subject.commitment;
   ASSERT_TRUE(asking.decide(kAlice, true));
   asking.world.scheduler.run_for(std::chrono::seconds(60));
@@ -263,8 +263,9 @@ TEST(Approval, EscalatesToOthersWhoDecideAnew) {
 }
 
 TEST(Approval, IsAskedForAgainWhereRetryOnListsItsEnd) {
-  Asking asking(R"({"prompt":"ok?","timeout_seconds":60})",
-                R"(,"retry":{"max_attempts":2,"initial_delay_ms":0,"retry_on":["APPROVAL_TIMEOUT"]})");
+  Asking asking(
+      R"({"prompt":"ok?","timeout_seconds":60})",
+      R"(,"retry":{"max_attempts":2,"initial_delay_ms":0,"retry_on":["APPROVAL_TIMEOUT"]})");
   asking.world.scheduler.run_for(std::chrono::seconds(61));
   EXPECT_EQ(asking.step().status, StepStatus::kWaiting);
   EXPECT_EQ(asking.step().attempt, 2U);

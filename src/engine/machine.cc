@@ -114,13 +114,13 @@ std::size_t Machine::slots_usable() const {
 }
 
 std::optional<Time> Machine::wake_at(Time now, bool waits_for_slot) const {
-  if (is_terminal(state_.status)) return std::nullopt;
+  if (is_terminal(state_.status) || state_.paused_at) return std::nullopt;
   // While steps are undone the run's own time counts no more.
   Time at = state_.is_ending() ? Time::max() : std::max(state_.deadline, now + Duration(1));
   for (std::size_t i = 0; i < state_.unit_count(); ++i) {
     const StepState& step = state_.unit(i);
     if (is_terminal(step.status)) continue;
-    if (step.deadline) at = std::min(at, *step.deadline);
+    if (step.deadline && !step.is_held_back()) at = std::min(at, *step.deadline);
     if (!step.wake_at) continue;
     // What became due since the last turn is due now; but an attempt that waits for a slot waits
     // for no time any more.
@@ -133,6 +133,7 @@ std::optional<Time> Machine::wake_at(Time now, bool waits_for_slot) const {
 bool Machine::is_parked() const { return !is_terminal(state_.status) && slots_held() == 0; }
 
 std::string_view Machine::waiting_for() const {
+  if (state_.paused_at) return "paused";
   std::string_view what;
   for (std::size_t i = 0; i < state_.unit_count(); ++i) {
     const StepState& step = state_.unit(i);

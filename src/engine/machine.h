@@ -58,6 +58,15 @@ struct CancelRequested {
   std::string actor;
   std::string reason;
 };
+/// From now on nothing new starts, and no time passes for the run.
+struct PauseRequested {
+  std::string actor;
+  std::string reason;
+};
+struct ResumeRequested {
+  std::string actor;
+  std::string reason;
+};
 /// Which task of a run: that of the attempt `attempt` at `step`; `agents` are those for which its
 /// worker may work, absent: all.
 struct TaskName {
@@ -104,9 +113,9 @@ struct Recovered {};
 /// Go on: a turn ended before the work did, or slots became free.
 struct Continue {};
 
-using Input = std::variant<Start, CallFinished, TimerFired, CancelRequested, TaskClaimed,
-                           TaskRenewed, TaskFinished, ApprovalDecided, AgentStopped, Recovered,
-                           Continue>;
+using Input = std::variant<Start, CallFinished, TimerFired, CancelRequested, PauseRequested,
+                           ResumeRequested, TaskClaimed, TaskRenewed, TaskFinished, ApprovalDecided,
+                           AgentStopped, Recovered, Continue>;
 
 /// What is true of the tenant's agents now; a run keeps the rest in its plan.
 class Directory {
@@ -170,12 +179,12 @@ class Machine {
   [[nodiscard]] std::size_t slots_held() const;
   /// No more than this many further slots could be used in the next turn.
   [[nodiscard]] std::size_t slots_usable() const;
-  /// The first moment at which TimerFired is due, which may be past; none when terminal.
+  /// The first moment at which TimerFired is due, which may be past; none when terminal or paused.
   /// `waits_for_slot`: the last turn wanted a slot and got none.
   [[nodiscard]] std::optional<Time> wake_at(Time now, bool waits_for_slot) const;
   /// Whether it waits only for timers and inputs of others.
   [[nodiscard]] bool is_parked() const;
-  /// "approval", "agent", "timer", "retry", or empty.
+  /// "paused", "approval", "agent", "timer", "retry", or empty.
   [[nodiscard]] std::string_view waiting_for() const;
 
  private:

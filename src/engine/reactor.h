@@ -24,6 +24,8 @@ class Reactor {
   void on(const CallFinished& finished);
   void on(const TimerFired&) {}
   void on(const CancelRequested& request);
+  void on(const PauseRequested& request);
+  void on(const ResumeRequested& request);
   void on(const TaskClaimed& claim);
   void on(const TaskRenewed& renewal);
   void on(const TaskFinished& finished);
@@ -34,6 +36,7 @@ class Reactor {
   void advance();
   void resume_due();
   void resume_attempt(std::size_t i);
+  void resume_held_back(std::size_t i);
   bool run_ready(std::size_t i);
   std::optional<std::string_view> skip_reason(const workflow::Step& step) const;
 
@@ -129,6 +132,7 @@ class Reactor {
   // tasks.cc
   void offer_task(std::size_t i);
   void withdraw_task(const StepState& step);
+  [[nodiscard]] bool is_held(const StepState& step) const;
   /// The step whose task it is; else why not.
   [[nodiscard]] Result<std::size_t> find_task(const TaskName& name) const;
   [[nodiscard]] Result<std::size_t> find_held_task(const TaskName& name,
@@ -176,6 +180,9 @@ class Reactor {
   [[nodiscard]] Time time_limit(std::size_t i) const {
     return state_.is_compensation(i) ? Time::max() : state_.deadline;
   }
+  /// The run's own time, by which its limits count: it stands still while the run is paused.
+  [[nodiscard]] Time now() const { return state_.paused_at.value_or(turn_.now); }
+  [[nodiscard]] bool is_paused() const { return state_.paused_at.has_value(); }
   [[nodiscard]] bool is_over() const { return is_terminal(state_.status); }
   [[nodiscard]] bool is_ending() const { return is_over() || state_.is_ending(); }
 

@@ -165,6 +165,9 @@ const std::map<std::string, RunState::Handler, std::less<>>& RunState::handlers(
       {"step.failed", &RunState::on_step_failed},
       {"step.skipped", &RunState::on_step_skipped},
       {"step.cancelled", &RunState::on_step_cancelled},
+      {"effect.failed", &RunState::on_effect_failed},
+      {"run.paused", &RunState::on_run_paused},
+      {"run.resumed", &RunState::on_run_resumed},
       {"run.cancel_requested", &RunState::on_cancel_requested},
       {"run.compensating", &RunState::on_run_compensating},
       {"run.completed", &RunState::on_run_completed},
@@ -331,7 +334,15 @@ void RunState::on_effect_in_doubt(const Event& event) {
   StepState& step = step_of(event);
   ++step.crashes;
   step.deadline = time_member(event, "deadline");
+  if (!paused_at) return;  // made again at once
+  step.status = StepStatus::kWaiting;
+  step.wake_at = paused_at;
+  step.deadline.reset();
+  step.is_in_flight = false;
 }
+
+/// What is to be tried instead waits until the run is resumed.
+void RunState::on_effect_failed(const Event& event) { step_of(event).is_in_flight = false; }
 
 void RunState::on_timer_armed(const Event& event) {
   StepState& step = step_of(event);
@@ -459,7 +470,27 @@ void RunState::on_step_failed(const Event& event) {
 
 void RunState::on_step_skipped(const Event& event) { end_step(event, StepStatus::kSkipped); }
 void RunState::on_step_cancelled(const Event& event) { end_step(event, StepStatus::kCancelled); }
-void RunState::on_cancel_requested(const Event&) { is_cancel_requested = true; }
+
+void RunState::on_run_paused(const Event& event) { paused_at = event.time; }
+
+/// Time goes on for the run: every time moves by as long as it stood still.
+void RunState::on_run_resumed(const Event& event) {
+  if (!paused_at) return;
+  const Duration paused = event.time - *paused_at;
+  paused_at.reset();
+  deadline += paused;
+  for (std::size_t i = 0; i < unit_count(); ++i) {
+    StepState& step = at(i);
+    if (step.deadline) *step.deadline += paused;
+    if (step.wake_at) *step.wake_at += paused;
+  }
+}
+
+/// A run that is to end is paused no more.
+void RunState::on_cancel_requested(const Event& event) {
+  is_cancel_requested = true;
+  on_run_resumed(event);
+}
 
 /// The run is over but for what undoes its steps; why, where no step's failure says it.
 void RunState::on_run_compensating(const Event& event) {

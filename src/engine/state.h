@@ -86,7 +86,7 @@ struct ApprovalDecision {
 /// The approval that a step asked for last; until when it waits is StepState::wake_at.
 struct ApprovalState {
   std::size_t round = 1;
-  Committed subject;  ///< What the approvers are shown.
+  Committed subject;                        ///< What the approvers are shown.
   std::vector<ApprovalDecision> decisions;  ///< Of every round, oldest first.
   std::size_t first_of_round = 0;           ///< Only those from here on count.
 };
@@ -106,7 +106,7 @@ struct StepState {
   std::optional<Time> deadline;  ///< Of the attempt under way.
   /// While waiting: for the next attempt, the end of a wait, or of the time to approve.
   std::optional<Time> wake_at;
-  Committed input;               ///< The resolved config.
+  Committed input;  ///< The resolved config.
   Committed output;
   std::string error_code;
   Committed error_message;
@@ -118,13 +118,18 @@ struct StepState {
   Usage usage;
   Cost cost = 0;
   std::optional<TaskState> task;
-  std::optional<ItemsState> items;  ///< Of a step with for_each, once it has started.
+  std::optional<ItemsState> items;        ///< Of a step with for_each, once it has started.
   std::optional<ApprovalState> approval;  ///< Stays when the step has ended.
   std::size_t unfinished_dependencies = 0;
   /// In an agent's own run: the round (number of model calls so far) and which tool call of it.
   std::size_t round = 0;
   std::size_t tool_index = 0;
   std::string tool;
+
+  /// Whether its last call has ended, and a pause of the run kept it from making the next.
+  [[nodiscard]] bool is_held_back() const {
+    return status == StepStatus::kRunning && !calls.empty() && !is_in_flight;
+  }
 };
 
 /// Why nothing new starts any more.
@@ -188,6 +193,8 @@ class RunState {
   Committed error_message;
   std::optional<Ending> ending;
   bool is_cancel_requested = false;
+  /// While it is paused: since when. Every time of the state is as of then, and moves on resuming.
+  std::optional<Time> paused_at;
   std::vector<StepState> steps;  ///< In plan order; in an agent's own run in the order of start.
   std::vector<StepState> compensations;  ///< In the order of Plan::compensations.
   std::deque<StepState> items;  ///< Open, or unused. Grows to what is open at once, no further.
@@ -209,6 +216,7 @@ class RunState {
   void on_decision_made(const Event& event);
   void on_guardrail_checked(const Event& event);
   void on_effect_in_doubt(const Event& event);
+  void on_effect_failed(const Event& event);
   void on_timer_armed(const Event& event);
   void on_task_offered(const Event& event);
   void on_task_claimed(const Event& event);
@@ -222,6 +230,8 @@ class RunState {
   void on_step_failed(const Event& event);
   void on_step_skipped(const Event& event);
   void on_step_cancelled(const Event& event);
+  void on_run_paused(const Event& event);
+  void on_run_resumed(const Event& event);
   void on_cancel_requested(const Event& event);
   void on_run_completed(const Event& event);
   void on_run_failed(const Event& event);

@@ -132,7 +132,17 @@ TEST_F(OpenApi, EveryAnswerThatIsDocumentedIsGiven) {
   all_.expect(200, all_.get(second_target));
   all_.expect(200, all_.get(second_target + "/events"));
   all_.expect(200, all_.get(second_target + "/contents/1/input"));
+  all_.expect(200, all_.post(second_target + "/pause"));
+  all_.expect(200, all_.post(second_target + "/resume"));
   all_.expect(200, all_.post(second_target + "/cancel"));
+  const json::Value asking =
+      all_.expect(202, all_.post("/v1/orchestrations/execute",
+                                 json::Object{{"agent_id", agent},
+                                              {"timeout_seconds", 600},
+                                              {"steps", R"([{"name": "ask", "type": "approval",
+                                      "config": {"prompt": "?", "allow_self": true}}])"_json}}));
+  all_.expect(200, all_.post("/v1/orchestrations/" + asking.string_or("id") + "/approvals/ask",
+                             R"({"decision": "approve"})"_json));
   all_.expect(200, all_.post("/v1/workflows/" + workflow + "/archive"));
   // Proofs.
   const std::string receipt = "/v1/receipts/" + second.string_or("id");

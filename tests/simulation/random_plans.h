@@ -164,7 +164,8 @@ class RandomPlan {
       step.set("condition", "steps." + dependencies.front().as_string() + ".status == 'completed'");
     }
     if (one_in(4)) step.set("on_failure", one_in(2) ? "skip" : "continue");
-    if (type != "decision" && type != "wait" && one_in(5)) choose_items(step);
+    const bool may_have_items = type != "decision" && type != "wait" && type != "approval";
+    if (may_have_items && one_in(5)) choose_items(step);
     if (one_in(5)) choose_undoing(step);
   }
 

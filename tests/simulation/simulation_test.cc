@@ -68,12 +68,13 @@ TEST(Simulation, EveryPromiseHoldsForEverySeed) {
               static_cast<unsigned long long>(seen.seeds), static_cast<unsigned long long>(from));
   EXPECT_EQ(seen.deaths.size(), testing::kCrashPoints) << "no process died at one of the points";
   for (const char* type :
-       {"run.started",          "step.started",    "effect.started",    "llm.called",
-        "tool.called",          "decision.made",   "guardrail.checked", "effect.in_doubt",
-        "timer.armed",          "task.offered",    "task.claimed",      "step.retrying",
-        "step.completed",       "step.failed",     "step.skipped",      "step.cancelled",
-        "run.cancel_requested", "run.completed",   "run.failed",        "run.cancelled",
-        "items.completed",      "run.compensating"}) {
+       {"run.started",          "step.started",     "effect.started",     "llm.called",
+        "tool.called",          "decision.made",    "guardrail.checked",  "effect.in_doubt",
+        "timer.armed",          "task.offered",     "task.claimed",       "step.retrying",
+        "step.completed",       "step.failed",      "step.skipped",       "step.cancelled",
+        "run.cancel_requested", "run.completed",    "run.failed",         "run.cancelled",
+        "items.completed",      "run.compensating", "approval.requested", "approval.decided",
+        "approval.expired",     "run.paused",       "run.resumed",        "effect.failed"}) {
     EXPECT_TRUE(seen.event_types.contains(type)) << type << " never happened";
   }
 }

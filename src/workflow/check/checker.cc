@@ -219,11 +219,11 @@ class Checker {
     const bool is_until = config->find("until") != nullptr;
     const bool is_wait = step.type == StepType::kWait;
     const char* const member = is_until ? "/config/until" : is_wait ? "/config/seconds" : "/type";
-    members_.fault_at(
-        step.pointer + member, "TIMEOUT_REQUIRED",
-        fmt::format("{} needs \"timeout_seconds\" at the top of the definition",
-                    is_wait ? fmt::format("a wait longer than {} s, or until a time,", kLongWaitSeconds)
-                            : std::string("an approval")));
+    members_.fault_at(step.pointer + member, "TIMEOUT_REQUIRED",
+                      fmt::format("{} needs \"timeout_seconds\" at the top of the definition",
+                                  is_wait ? fmt::format("a wait longer than {} s, or until a time,",
+                                                        kLongWaitSeconds)
+                                          : std::string("an approval")));
   }
 
   Kind kind_;

@@ -29,7 +29,8 @@ constexpr std::int64_t kParallelDefault = 10;
 constexpr std::int64_t kCompensationSeconds = 60;
 
 /// What has no items: a step that others stand on branches of, or that is a wait itself.
-constexpr auto kWithoutItems = std::to_array<StepType>({StepType::kDecision, StepType::kWait});
+constexpr auto kWithoutItems =
+    std::to_array<StepType>({StepType::kDecision, StepType::kWait, StepType::kApproval});
 /// What can undo: it acts, or makes a value, and waits for no person.
 constexpr auto kUndoing =
     std::to_array<StepType>({StepType::kTransform, StepType::kLlmInference, StepType::kToolCall,
