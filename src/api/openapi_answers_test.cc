@@ -158,6 +158,17 @@ class EveryOperation : public ::testing::Test {
     }
     ask("GET", "/v1/orchestrations?status=failed");
     ask("POST", "/v1/orchestrations/" + start_task() + "/cancel", R"({"reason":"why"})");
+    const std::string task = "/v1/orchestrations/" + start_task();
+    ask("POST", task + "/pause", R"({"reason":"why"})");
+    ask("POST", task + "/resume");
+    const std::string asking =
+        ask("POST", "/v1/orchestrations/execute",
+            R"({"agent_id":")" + agent_ + R"(","timeout_seconds":600,"steps":[
+                {"name":"ask","type":"approval","config":{"prompt":"?","allow_self":true,"quorum":2}}]})")
+            .string_or("orchestration_id");
+    ask("POST", "/v1/orchestrations/" + asking + "/approvals/ask",
+        R"({"decision":"approve","comment":"fine"})");
+    ask("POST", "/v1/orchestrations/" + asking + "/cancel");
     ask("POST", "/v1/agents/" + agent_ + "/revoke");
     ask("POST", "/v1/agents/" + agent_ + "/kill");
   }

@@ -87,6 +87,8 @@ class Rendering {
   /// The units that are shown as steps, in order: the plan's, then what undid them, where it began.
   std::vector<std::size_t> shown() const;
   json::Value step(std::size_t number, std::size_t i) const;
+  /// What an approver is shown, and what was decided.
+  json::Value approval(const StepState& step, const workflow::Approval& plan) const;
   StepStatus status_of(const StepState& step) const;
   /// What the step worked on, out of its config, which stands at `ref`.
   json::Value input_of(const StepState& step, const engine::ContentRef& ref) const;
@@ -138,6 +140,36 @@ json::Value Rendering::waiting_for() const {
   const auto summary = json::parse(row_.summary);
   const json::Value* const waiting = summary ? summary->find("waiting_for") : nullptr;
   return waiting == nullptr ? json::Value() : *waiting;
+}
+
+json::Value Rendering::approval(const StepState& step, const workflow::Approval& plan) const {
+  const engine::ApprovalState& asked = *step.approval;
+  const workflow::ApprovalRound& round = plan.rounds[asked.round - 1];
+  const json::Value* subject = contents_.find(asked.subject.ref);
+  const json::Value* prompt = subject == nullptr ? nullptr : subject->find("prompt");
+  // Only the whole subject has a place to be read at.
+  const bool is_shown = prompt != nullptr && !too_long(*prompt, inline_max_);
+  json::Object out;
+  out.set("subject_digest", asked.subject.commitment);
+  out.set("prompt", is_shown ? *prompt : value(asked.subject.ref));
+  out.set("round", static_cast<std::int64_t>(asked.round));
+  if (!round.approvers.empty())
+    out.set("approvers", json::Array(round.approvers.begin(), round.approvers.end()));
+  out.set("quorum", static_cast<std::int64_t>(round.quorum));
+  json::Array decisions;
+  for (const engine::ApprovalDecision& decision : asked.decisions) {
+    json::Object one{{"by", decision.by}, {"decision", decision.approves ? "approve" : "reject"}};
+    if (decision.comment.exists()) one.set("comment", value(decision.comment.ref));
+    one.set("at", format_time(decision.at));
+    decisions.emplace_back(std::move(one));
+  }
+  out.set("decisions", std::move(decisions));
+  // Of a paused run nobody knows when it will be.
+  if (step.status == StepStatus::kWaiting && !state_.paused_at) {
+    out.set("deadline", format_time(std::min(step.wake_at.value_or(state_.deadline),
+                                             step.deadline.value_or(state_.deadline))));
+  }
+  return out;
 }
 
 std::vector<std::size_t> Rendering::shown() const {
@@ -195,6 +227,7 @@ json::Value Rendering::step(std::size_t number, std::size_t i) const {
     out.set("input", json::Object{{"items", value(step.items->list.ref)}});
     out.set("items", items_of(*step.items));
   }
+  if (step.approval) out.set("approval", approval(step, *planned->approval));
   out.set("result", as_object(value(step.output.ref)));
   if (step.status == StepStatus::kFailed) {
     out.set("error",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /v1/orchestrations and what is below it: runs as they are, their journals and contents,
-// cancel.
+// cancel, pause, resume.
 #include "api/orchestrations.h"
 
 #include <charconv>
@@ -281,11 +281,10 @@ Reply get_content(Call& call) {
   return problem(404, "no such content");
 }
 
-Reply cancel_orchestration(Call& call) {
-  const auto id = path_run(call);
-  if (!id) return problem_of(id.error());
+/// The only member of a body; empty if it is absent.
+std::variant<std::string, Problem> reason_in(const json::Value& body) {
   std::string reason;
-  for (const auto& [key, value] : call.body.as_object()) {
+  for (const auto& [key, value] : body.as_object()) {
     if (key != "reason")
       return problem_at(400, json::join("", key), "unknown field; allowed: reason");
     if (!value.is_string()) return problem_at(400, "/reason", "must be a string");
@@ -294,6 +293,25 @@ Reply cancel_orchestration(Call& call) {
     }
     reason = value.as_string();
   }
+  return reason;
+}
+
+/// Has the run stand still, or go on.
+template <class Request>
+Reply pause_or_resume(Call& call) {
+  const auto id = path_run(call);
+  if (!id) return problem_of(id.error());
+  auto reason = reason_in(call.body);
+  if (auto* refusal = std::get_if<Problem>(&reason)) return std::move(*refusal);
+  return tell_run(call, *id, Request{call.caller.principal, std::get<std::string>(reason)});
+}
+
+Reply cancel_orchestration(Call& call) {
+  const auto id = path_run(call);
+  if (!id) return problem_of(id.error());
+  auto read = reason_in(call.body);
+  if (auto* refusal = std::get_if<Problem>(&read)) return std::move(*refusal);
+  const std::string reason = std::get<std::string>(std::move(read));
   const auto row = own_run(call.services, call.caller, *id);
   if (!row) return problem_of(row.error());
   const auto conflict = [](store::RunStatus status) {
@@ -346,6 +364,29 @@ Result<engine::History> read_own_run(Services& services, const auth::Caller& cal
   return engine::read_history(record, services.workflows);
 }
 
+Reply tell_run(const Call& call, RunId run, engine::Input input) {
+  const auto row = own_run(call.services, call.caller, run);
+  if (!row) return problem_of(row.error());
+  net::Later later;
+  later.start = [services = &call.services, caller = call.caller, run,
+                 input = std::make_shared<engine::Input>(std::move(input)),
+                 trace_id = call.trace_id,
+                 kept = call.kept_run(200, run)](const net::Responder& respond) {
+    services->engine.tell(
+        run, std::move(*input), kept,
+        [services, caller, run, trace_id, respond](const Result<engine::Outcome>& done) {
+          if (!done) return respond(render(problem_of(done.error()), trace_id));
+          const auto answer = [services, caller, run, trace_id, respond] {
+            const auto shown = show_run(*services, caller, 200, run);
+            respond(shown ? *shown : render(problem_of(shown.error()), trace_id));
+          };
+          if (!services->pool.try_post(answer))
+            respond(render(problem(503, "the server is busy"), trace_id));
+        });
+  };
+  return later;
+}
+
 net::Later wait_for_run(const Call& call, RunId run, std::chrono::seconds wait,
                         int status_if_running, std::function<void(Begun)> begin) {
   auto waiting = std::make_shared<Wait>(call, run, status_if_running);
@@ -387,6 +428,10 @@ std::vector<Route> orchestration_routes() {
        "getOrchestration"},
       {"POST", "/v1/orchestrations/{id}/cancel", scope(auth::Scope::kOrchestrationsWrite),
        cancel_orchestration, "cancelOrchestration"},
+      {"POST", "/v1/orchestrations/{id}/pause", scope(auth::Scope::kOrchestrationsWrite),
+       pause_or_resume<engine::PauseRequested>, "pauseOrchestration"},
+      {"POST", "/v1/orchestrations/{id}/resume", scope(auth::Scope::kOrchestrationsWrite),
+       pause_or_resume<engine::ResumeRequested>, "resumeOrchestration"},
       {"GET", "/v1/orchestrations/{id}/events", scope(auth::Scope::kOrchestrationsRead),
        list_events, "listOrchestrationEvents"},
       {"GET", "/v1/orchestrations/{id}/contents/{seq}/{member}", scope(auth::Scope::kContentsRead),

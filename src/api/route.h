@@ -40,6 +40,7 @@ std::vector<Route> workflow_routes();       // workflows.cc
 std::vector<Route> execute_routes();        // execute.cc
 std::vector<Route> orchestration_routes();  // orchestrations.cc
 std::vector<Route> rerun_routes();          // rerun.cc
+std::vector<Route> approval_routes();       // approvals.cc
 std::vector<Route> erasure_routes();        // erase.cc
 std::vector<Route> receipt_routes();        // receipts.cc
 std::vector<Route> audit_routes();          // audit.cc

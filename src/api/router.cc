@@ -54,8 +54,9 @@ std::vector<Route> joined(Lists... lists) {
 const std::vector<Route>& all_routes() {
   static const std::vector<Route> routes =
       joined(workflow_routes(), execute_routes(), orchestration_routes(), rerun_routes(),
-             erasure_routes(), receipt_routes(), audit_routes(), log_routes(), task_routes(),
-             agent_routes(), tool_routes(), guardrail_routes(), key_routes(), service_routes());
+             approval_routes(), erasure_routes(), receipt_routes(), audit_routes(), log_routes(),
+             task_routes(), agent_routes(), tool_routes(), guardrail_routes(), key_routes(),
+             service_routes());
   return routes;
 }
 

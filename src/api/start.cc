@@ -269,7 +269,8 @@ std::optional<Problem> check_timeout(bool needs_timeout, const StartRequest& req
   if (!needs_timeout || request.timeout_seconds || definition.find("timeout_seconds") != nullptr)
     return std::nullopt;
   return problem_at(422, "/timeout_seconds",
-                    "a run that may wait longer than 300 seconds must set timeout_seconds");
+                    "a run that may wait for a person, or longer than 300 seconds, must set "
+                    "timeout_seconds");
 }
 
 std::optional<Problem> check_published(const StoredWorkflow& workflow) {

@@ -177,6 +177,25 @@ TEST_F(CommandLine, ShowsRunsTheirEventsAndCancelsThem) {
   EXPECT_EQ(avow({"run", "follow", "maip-orch:00000000000000000000000001"}).code, kRefused);
 }
 
+TEST_F(CommandLine, PausesResumesAndApproves) {
+  ASSERT_EQ(avow({"workflow", "create", file("ask.json", R"({"name": "asking",
+      "timeout_seconds": 600, "steps": [{"name": "ask", "type": "approval",
+      "config": {"prompt": "pay 7?", "allow_self": true}}]})")})
+                .code,
+            kOk);
+  ASSERT_EQ(avow({"workflow", "publish", "asking"}).code, kOk);
+  const std::string id = avow({"execute", "asking", "--json"}).json().string_or("run_id");
+  EXPECT_EQ(
+      avow({"run", "pause", id, "--reason", "look", "--json"}).json().string_or("waiting_for"),
+      "paused");
+  EXPECT_EQ(avow({"run", "resume", id, "--json"}).json().string_or("waiting_for"), "approval");
+  EXPECT_THAT(avow({"run", "show", id}).out, HasSubstr("ask asks: pay 7?"));
+  EXPECT_EQ(avow({"approve", id, "ask", "--subject-digest", std::string(64, '0')}).code, kRefused);
+  const Ended approved = avow({"approve", id, "ask", "--comment", "as agreed", "--json"});
+  EXPECT_EQ(approved.code, kOk) << approved.err;
+  EXPECT_EQ(approved.json().string_or("status"), "completed");
+}
+
 TEST_F(CommandLine, ShowsEveryFaultOfADefinitionWithItsPlace) {
   const std::string bad = file("bad.json", R"({"name": "bad", "steps": [
       {"name": "a", "type": "transfrom"}, {"name": "b", "type": "wait", "depends_on": ["x"]}]})");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// avow run show | follow | list | cancel | events
+// avow run show | follow | list | cancel | pause | resume | events, and avow approve
 #include <ostream>
 
 #include "cli/follow.h"
@@ -25,10 +25,21 @@ struct ListCommand {
   int limit = 50;
 };
 
-struct CancelCommand {
+/// To cancel, pause or resume.
+struct OrderCommand {
+  std::string order;
+  Connection connection = {};
+  std::string run = {};
+  std::string reason = {};
+};
+
+struct ApproveCommand {
   Connection connection;
   std::string run;
-  std::string reason;
+  std::string step;
+  bool rejects = false;
+  std::string comment;
+  std::string subject_digest;
 };
 
 struct EventsCommand {
@@ -77,15 +88,30 @@ int list(Terminal& terminal, const ListCommand& command) {
   return kOk;
 }
 
-int cancel(Terminal& terminal, const CancelCommand& command) {
-  Session session(terminal, command.connection);
-  json::Object body;
-  if (!command.reason.empty()) body.set("reason", command.reason);
-  const auto answer =
-      session.call("POST", path_to("orchestrations", command.run) + "/cancel", json::write(body));
+int post_and_print(Terminal& terminal, const Connection& connection, const std::string& path,
+                   const json::Value& body) {
+  Session session(terminal, connection);
+  const auto answer = session.call("POST", path, json::write(body));
   if (!answer) return session.exit_code();
   if (!session.print_json(*answer)) print_run(terminal, answer->body);
   return kOk;
+}
+
+int order(Terminal& terminal, const OrderCommand& command) {
+  json::Object body;
+  if (!command.reason.empty()) body.set("reason", command.reason);
+  return post_and_print(terminal, command.connection,
+                        path_to("orchestrations", command.run) + "/" + command.order, body);
+}
+
+int approve(Terminal& terminal, const ApproveCommand& command) {
+  json::Object body{{"decision", command.rejects ? "reject" : "approve"}};
+  if (!command.comment.empty()) body.set("comment", command.comment);
+  if (!command.subject_digest.empty()) body.set("subject_digest", command.subject_digest);
+  return post_and_print(
+      terminal, command.connection,
+      path_to("orchestrations", command.run) + "/approvals/" + net::percent_encode(command.step),
+      body);
 }
 
 int events(Terminal& terminal, const EventsCommand& command) {
@@ -123,7 +149,7 @@ CLI::App* add_run_command(CLI::App& group, const char* name, const char* help, O
 }  // namespace
 
 void add_runs(CLI::App& app, Selection& selection) {
-  auto* group = app.add_subcommand("run", "Look at runs, and cancel them");
+  auto* group = app.add_subcommand("run", "Look at runs; cancel, pause and resume them");
   group->require_subcommand(1);
 
   auto shown = std::make_shared<ShowCommand>();
@@ -150,11 +176,17 @@ void add_runs(CLI::App& app, Selection& selection) {
   command->footer("Example:\n  avow run list --status failed --workflow kyc-review");
   on_selected(*command, selection, listed, list);
 
-  auto cancelled = std::make_shared<CancelCommand>();
-  command = add_run_command(*group, "cancel", "Cancel a run; what is done stays done", *cancelled);
-  command->add_option("--reason", cancelled->reason, "Why; recorded with the run");
-  command->footer("Example:\n  avow run cancel maip-orch:01JD... --reason 'wrong input'");
-  on_selected(*command, selection, cancelled, cancel);
+  for (const auto& [name, help] :
+       {std::pair{"cancel", "Cancel a run; what is done stays done"},
+        std::pair{"pause", "Let nothing new start in a run; its time limits stand still"},
+        std::pair{"resume", "Let a paused run go on"}}) {
+    auto ordered = std::make_shared<OrderCommand>(OrderCommand{.order = name});
+    command = add_run_command(*group, name, help, *ordered);
+    command->add_option("--reason", ordered->reason, "Why; recorded with the run");
+    command->footer(
+        fmt::format("Example:\n  avow run {} maip-orch:01JD... --reason 'wrong input'", name));
+    on_selected(*command, selection, ordered, order);
+  }
 
   auto journal = std::make_shared<EventsCommand>();
   command = add_run_command(*group, "events", "Show the journal of a run, oldest first", *journal);
@@ -162,6 +194,16 @@ void add_runs(CLI::App& app, Selection& selection) {
   command->add_option("--cursor", journal->cursor, "Where the page before ended");
   command->footer("Example:\n  avow run events maip-orch:01JD... --json");
   on_selected(*command, selection, journal, events);
+
+  auto approved = std::make_shared<ApproveCommand>();
+  command = add_run_command(app, "approve", "Approve or reject what a step waits for", *approved);
+  command->add_option("STEP", approved->step, "The name of the step")->required();
+  command->add_flag("--reject", approved->rejects, "Reject it");
+  command->add_option("--comment", approved->comment, "Recorded with the decision");
+  command->add_option("--subject-digest", approved->subject_digest,
+                      "Of what you were shown: refused if something else is asked by now");
+  command->footer("Example:\n  avow approve maip-orch:01JD... pay --comment 'as agreed'");
+  on_selected(*command, selection, approved, approve);
 }
 
 }  // namespace avow::cli

@@ -129,6 +129,16 @@ void print_run(Terminal& terminal, const json::Value& run) {
                {"ATTEMPTS", "attempts"},
                {"MS", "duration_ms"}},
               run.find("steps"));
+  const json::Value* steps = run.find("steps");
+  for (std::size_t i = 0; steps != nullptr && i < steps->as_array().size(); ++i) {
+    const json::Value& step = steps->as_array()[i];
+    const json::Value* asked = step.find("approval");
+    if (asked == nullptr || step.string_or("status") != "waiting") continue;
+    terminal.out << fmt::format("\n{} asks: {}\n  avow approve {} {} --subject-digest {}\n",
+                                cell(step, "name"), text_of(*asked->find("prompt"), kTextMax),
+                                cell(run, "id"), cell(step, "name"),
+                                cell(*asked, "subject_digest"));
+  }
   if (const json::Value* error = run.find("error")) {
     terminal.out << fmt::format(
         "\n{}: {}{}\n", cell(*error, "code"), shown(error->string_or("message"), kTextMax),

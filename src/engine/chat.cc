@@ -220,6 +220,7 @@ void Reactor::next_of_inference(std::size_t i) {
   const json::Value response = value_of(unit(i).calls[last].result);
   const json::Array& asked = tool_calls(response);
   if (asked.empty() || state_.is_agent_run) return finish_inference(i);
+  if (is_paused()) return;  // resume_due() comes back to it
   for (std::size_t answered = unit(i).calls.size() - last - 1; answered < asked.size();
        ++answered) {
     if (call_inner_tool(i, asked[answered], answered)) return;
@@ -309,6 +310,12 @@ bool Reactor::try_fallback_model(std::size_t i) {
     if (names[n].is_string() && names[n].as_string() == step.calls.back().model) next = n + 1;
   }
   if (next >= names.size()) return false;
+  if (is_paused()) {
+    Event event = begin("effect.failed", i);
+    event.data.set("call", static_cast<std::int64_t>(step.calls.back().number));
+    emit(std::move(event));
+    return true;  // resume_due() comes back to it
+  }
   const std::string model = names[next].as_string();
   start_call(i, CallSpec{.kind = CallKind::kModel, .value = chat(i, model), .secrets = {}},
              json::Object{{"model", model}});
@@ -323,6 +330,7 @@ bool Reactor::ask_again(std::size_t i) {
   };
   if (std::count_if(step.calls.begin(), step.calls.end(), is_final_answer) > kSchemaRepairsMax)
     return false;
+  if (is_paused()) return true;  // resume_due() comes back to it
   const std::string model = step.calls[last_model_call(step)].model;
   start_call(i, CallSpec{.kind = CallKind::kModel, .value = chat(i, model), .secrets = {}},
              json::Object{{"model", model}});

@@ -106,7 +106,7 @@ void Reactor::fail_or_retry(std::size_t i, const CallError& error) {
   const double share = (chance[0] * 256.0 + chance[1]) / 65'535.0;
   Duration delay(static_cast<std::int64_t>(ceiling * share));
   if (error.retry_after) delay = std::max(delay, *error.retry_after);
-  const Time retry_at = turn_.now + delay;
+  const Time retry_at = now() + delay;
   if (!is_listed || step.call_failures + 1 >= policy.max_attempts || retry_at >= time_limit(i)) {
     if (error.code != "CANCELLED" && try_fallback_model(i)) return;
     fail_step(i, error.code, error.message);

@@ -617,7 +617,8 @@ json::Value Lane::summary(const Actor& actor, bool waits_for_slot,
   for (const std::string_view fact : {"workflow_version", "workflow_digest"}) {
     if (const json::Value* value = state.start_facts.find(fact)) out.set(fact, *value);
   }
-  const std::string_view waiting = waits_for_slot ? "capacity" : actor.machine->waiting_for();
+  const bool lacks_slot = waits_for_slot && !state.paused_at;
+  const std::string_view waiting = lacks_slot ? "capacity" : actor.machine->waiting_for();
   if (!is_terminal(state.status) && !waiting.empty()) out.set("waiting_for", waiting);
   if (state.status == RunStatus::kFailed) {
     json::Value error = json::Object{{"code", state.error_code}};

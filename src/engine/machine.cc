@@ -105,7 +105,8 @@ std::size_t Machine::slots_usable() const {
     }
     if (state_.is_compensation(i) && !state_.is_ending()) continue;
     const bool may_call = type != StepType::kTransform && type != StepType::kGuardrailCheck &&
-                          type != StepType::kWait && type != StepType::kOrchestration;
+                          type != StepType::kWait && type != StepType::kOrchestration &&
+                          type != StepType::kApproval;
     if (!may_call || step.is_in_flight || is_terminal(step.status)) continue;
     const bool has_items = i < state_.steps.size() && state_.plan().steps[i].for_each.has_value();
     usable += has_items ? state_.plan().steps[i].max_parallel : 1;
@@ -114,13 +115,13 @@ std::size_t Machine::slots_usable() const {
 }
 
 std::optional<Time> Machine::wake_at(Time now, bool waits_for_slot) const {
-  if (is_terminal(state_.status)) return std::nullopt;
+  if (is_terminal(state_.status) || state_.paused_at) return std::nullopt;
   // While steps are undone the run's own time counts no more.
   Time at = state_.is_ending() ? Time::max() : std::max(state_.deadline, now + Duration(1));
   for (std::size_t i = 0; i < state_.unit_count(); ++i) {
     const StepState& step = state_.unit(i);
     if (is_terminal(step.status)) continue;
-    if (step.deadline) at = std::min(at, *step.deadline);
+    if (step.deadline && !step.is_held_back()) at = std::min(at, *step.deadline);
     if (!step.wake_at) continue;
     // What became due since the last turn is due now; but an attempt that waits for a slot waits
     // for no time any more.
@@ -141,6 +142,7 @@ bool Machine::has_kin() const {
 }
 
 std::string_view Machine::waiting_for() const {
+  if (state_.paused_at) return "paused";
   std::string_view what;
   for (std::size_t i = 0; i < state_.unit_count(); ++i) {
     const StepState& step = state_.unit(i);
@@ -149,10 +151,12 @@ std::string_view Machine::waiting_for() const {
       if (what != "agent") what = "child";
     } else if (step.status == StepStatus::kRunning) {
       if (!step.task) return {};
-      what = "agent";
+      if (what != "approval") what = "agent";
     } else if (step.status == StepStatus::kWaiting) {
-      if (step.task) {
-        what = "agent";
+      if (step.approval) {
+        what = "approval";
+      } else if (step.task) {
+        if (what != "approval") what = "agent";
       } else if (what.empty()) {
         what = step.type == StepType::kWait ? "timer" : "retry";
       }

@@ -101,6 +101,15 @@ struct CancelRequested {
   std::string actor;
   std::string reason;
 };
+/// From now on nothing new starts, and no time passes for the run.
+struct PauseRequested {
+  std::string actor;
+  std::string reason;
+};
+struct ResumeRequested {
+  std::string actor;
+  std::string reason;
+};
 /// Which task of a run: that of the attempt `attempt` at `step`; `agents` are those for which its
 /// worker may work, absent: all.
 struct TaskName {
@@ -129,6 +138,15 @@ struct TaskFinished {
   std::string token_hash;
   std::variant<json::Value, TaskError> outcome;
 };
+/// Somebody decides about an approval; `agents` are those that his key is bound to, absent: none.
+struct ApprovalDecided {
+  std::string step;
+  std::string actor;
+  std::optional<std::vector<AgentId>> agents;
+  bool approves = false;
+  std::string comment;
+  std::string subject_digest;  ///< Of what he was shown, lower-case hex; empty: he does not say.
+};
 /// The agent works no more: its tasks fail `AGENT_INACTIVE`.
 struct AgentStopped {
   AgentId agent;
@@ -138,9 +156,9 @@ struct Recovered {};
 /// Go on: a turn ended before the work did, or slots became free.
 struct Continue {};
 
-using Input =
-    std::variant<Start, CallFinished, ChildEnded, TimerFired, CancelRequested, TaskClaimed,
-                 TaskRenewed, TaskFinished, AgentStopped, Recovered, Continue>;
+using Input = std::variant<Start, CallFinished, ChildEnded, TimerFired, CancelRequested,
+                           PauseRequested, ResumeRequested, TaskClaimed, TaskRenewed, TaskFinished,
+                           ApprovalDecided, AgentStopped, Recovered, Continue>;
 
 /// What is true of the tenant's agents now; a run keeps the rest in its plan.
 class Directory {
@@ -206,7 +224,7 @@ class Machine {
   [[nodiscard]] std::size_t slots_held() const;
   /// No more than this many further slots could be used in the next turn.
   [[nodiscard]] std::size_t slots_usable() const;
-  /// The first moment at which TimerFired is due, which may be past; none when terminal.
+  /// The first moment at which TimerFired is due, which may be past; none when terminal or paused.
   /// `waits_for_slot`: the last turn wanted a slot and got none.
   [[nodiscard]] std::optional<Time> wake_at(Time now, bool waits_for_slot) const;
   /// Whether it waits only for timers and inputs of others.
@@ -214,7 +232,7 @@ class Machine {
   /// Whether it is a child or waits for one. What its kin had to tell it may be lost with the
   /// process, so it asks at every start.
   [[nodiscard]] bool has_kin() const;
-  /// "agent", "child", "timer", "retry", or empty.
+  /// "paused", "approval", "agent", "child", "timer", "retry", or empty.
   [[nodiscard]] std::string_view waiting_for() const;
 
  private:

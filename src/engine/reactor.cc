@@ -23,10 +23,10 @@ void Reactor::react(const Input& input) {
   CHECK(std::holds_alternative<Start>(input) == (state_.seq == 0));
   std::visit([this](const auto& one) { on(one); }, input);
   if (is_over() || reaction_.refusal) return;
+  if (is_paused()) return;  // what came is recorded, and no more
   if (turn_.now >= state_.deadline && !is_ending()) {
-    fail_run("TIMEOUT",
-             fmt::format("the run did not end within {} seconds",
-                         (state_.deadline - state_.started_at) / std::chrono::seconds(1)));
+    fail_run("TIMEOUT", fmt::format("the run did not end within {} seconds",
+                                    state_.start_facts.int_or("timeout_seconds", 0)));
   } else if (contents_bytes_ > kContentsBytesMax && !is_ending()) {
     fail_run("CONTENTS_LIMIT",
              fmt::format("the contents of a run may have {} bytes", kContentsBytesMax));
@@ -115,6 +115,45 @@ void Reactor::on(const CancelRequested& request) {
   emit(std::move(event));
 }
 
+void Reactor::on(const PauseRequested& request) {
+  if (is_over()) {
+    reaction_.refusal =
+        failure(Code::kConflict, "the orchestration is {} already", run_status_name(state_.status));
+    return;
+  }
+  if (is_paused()) return;
+  Event event = begin("run.paused");
+  event.actor = request.actor;
+  if (!request.reason.empty()) commit(event, "reason", request.reason);
+  emit(std::move(event));
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) {
+    if (!is_held(unit(i))) withdraw_task(unit(i));
+  }
+}
+
+void Reactor::on(const ResumeRequested& request) {
+  if (is_over()) {
+    reaction_.refusal =
+        failure(Code::kConflict, "the orchestration is {} already", run_status_name(state_.status));
+    return;
+  }
+  if (!is_paused()) return;
+  Event event = begin("run.resumed");
+  event.actor = request.actor;
+  if (!request.reason.empty()) commit(event, "reason", request.reason);
+  emit(std::move(event));
+  for (std::size_t i = 0; i < state_.unit_count(); ++i) {
+    if (!unit(i).task) continue;
+    // Whoever stopped the agent meanwhile did not see a task that was not offered.
+    const AgentId agent = *agent_of(i);
+    if (turn_.directory.is_agent_active(state_.tenant, agent)) {
+      reaction_.tasks.push_back({task_row(i), false});
+    } else {
+      fail_step(i, "AGENT_INACTIVE", fmt::format("agent {} is not active", agent.uuid()));
+    }
+  }
+}
+
 void Reactor::on(const Recovered&) {
   for (std::size_t i = 0; i < state_.unit_count(); ++i) {
     const StepState& step = unit(i);
@@ -125,9 +164,10 @@ void Reactor::on(const Recovered&) {
     event.data.set("call", static_cast<std::int64_t>(step.calls.back().number));
     event.data.set("crashes", step.crashes + 1);
     // The attempt that was lost keeps the time that it had: the crash was not its fault.
-    const Duration left = step.deadline ? std::max(*step.deadline - state_.time, Duration(1'000))
-                                        : kCallTimeoutDefault;
-    event.data.set("deadline", format_time(std::min(turn_.now + left, time_limit(i))));
+    const Duration left =
+        step.deadline ? std::max(*step.deadline - std::min(state_.time, now()), Duration(1'000))
+                      : kCallTimeoutDefault;
+    event.data.set("deadline", format_time(std::min(now() + left, time_limit(i))));
     emit(std::move(event));
     const bool may_repeat = state_.is_agent_run || planned(i).on_crash == workflow::OnCrash::kRetry;
     if (!may_repeat) {
@@ -135,7 +175,7 @@ void Reactor::on(const Recovered&) {
                 "the server stopped while this call was under way, and on_crash is \"fail\"");
     } else if (step.crashes >= kCrashesMax) {
       fail_step(i, "CRASH_LOOP", fmt::format("{} attempts were lost to crashes", step.crashes));
-    } else {
+    } else if (!is_paused()) {
       call_again(i);
     }
   }
@@ -233,7 +273,9 @@ void Reactor::resume_due() {
     if (is_ending() && !state_.is_compensation(i)) continue;
     const StepState& step = unit(i);
     if (is_terminal(step.status) || step.status == StepStatus::kPending) continue;
-    if (step.deadline && *step.deadline <= turn_.now) {
+    if (step.is_held_back()) {
+      resume_held_back(i);
+    } else if (step.deadline && *step.deadline <= turn_.now) {
       stop_call(step);
       fail_or_retry(i, CallError{.code = "TIMEOUT",
                                  .message = "the attempt did not end in its time",
@@ -243,10 +285,26 @@ void Reactor::resume_due() {
     } else if (step.wake_at && *step.wake_at <= turn_.now) {
       if (step.type == StepType::kWait) {
         complete_step(i, json::Object{{"until", format_time(turn_.now)}});
+      } else if (step.approval) {
+        expire_approval(i);
       } else {
         resume_attempt(i);
       }
     }
+  }
+}
+
+/// Goes on with an inference whose next call a pause held back.
+void Reactor::resume_held_back(std::size_t i) {
+  if (slots_ == 0) {
+    reaction_.wants_slots = true;
+    return;
+  }
+  --slots_;
+  if (unit(i).calls.back().result.seq != 0) {
+    next_of_inference(i);
+  } else {
+    try_fallback_model(i);
   }
 }
 
@@ -269,6 +327,8 @@ void Reactor::resume_attempt(std::size_t i) {
   } else if (is_call) {
     --slots_;
     call_again(i);
+  } else if (unit(i).type == StepType::kApproval) {
+    request_approval(i);
   } else {
     offer_task(i);
   }

@@ -4,7 +4,8 @@
 // Where to read what: reactor.cc the inputs and the order of things, steps.cc how a step of each
 // type starts, items.cc the items of for_each, calls.cc what becomes of outside calls, chat.cc
 // inferences with tools, agent_run.cc an agent's own run, children.cc runs that come of runs,
-// tasks.cc workers, ending.cc how steps and runs end and what undoes them.
+// tasks.cc workers, approvals.cc people who decide, ending.cc how steps and runs end and what
+// undoes them.
 #pragma once
 #include "engine/environment.h"
 #include "engine/machine.h"
@@ -25,15 +26,19 @@ class Reactor {
   void on(const ChildEnded& ended);
   void on(const TimerFired&) {}
   void on(const CancelRequested& request);
+  void on(const PauseRequested& request);
+  void on(const ResumeRequested& request);
   void on(const TaskClaimed& claim);
   void on(const TaskRenewed& renewal);
   void on(const TaskFinished& finished);
+  void on(const ApprovalDecided& decided);
   void on(const AgentStopped& stopped);
   void on(const Recovered&);
   void on(const Continue&) {}
   void advance();
   void resume_due();
   void resume_attempt(std::size_t i);
+  void resume_held_back(std::size_t i);
   bool run_ready(std::size_t i);
   std::optional<std::string_view> skip_reason(const workflow::Step& step) const;
 
@@ -137,11 +142,21 @@ class Reactor {
   // tasks.cc
   void offer_task(std::size_t i);
   void withdraw_task(const StepState& step);
+  [[nodiscard]] bool is_held(const StepState& step) const;
   /// The step whose task it is; else why not.
   [[nodiscard]] Result<std::size_t> find_task(const TaskName& name) const;
   [[nodiscard]] Result<std::size_t> find_held_task(const TaskName& name,
                                                    std::string_view token_hash) const;
   [[nodiscard]] store::TaskRow task_row(std::size_t i) const;
+
+  // approvals.cc
+  /// Asks for the approval of step `i`, of the first round on.
+  void request_approval(std::size_t i, std::size_t round = 1);
+  /// The time to decide is over.
+  void expire_approval(std::size_t i);
+  void settle_approval(std::size_t i, bool is_approved);
+  [[nodiscard]] Result<void> check_decision(std::size_t i, const ApprovalDecided& decided) const;
+  [[nodiscard]] bool has_part_in_run(const ApprovalDecided& decided) const;
 
   // ending.cc
   void complete_step(std::size_t i, json::Value result);
@@ -175,6 +190,9 @@ class Reactor {
   [[nodiscard]] Time time_limit(std::size_t i) const {
     return state_.is_compensation(i) ? Time::max() : state_.deadline;
   }
+  /// The run's own time, by which its limits count: it stands still while the run is paused.
+  [[nodiscard]] Time now() const { return state_.paused_at.value_or(turn_.now); }
+  [[nodiscard]] bool is_paused() const { return state_.paused_at.has_value(); }
   [[nodiscard]] bool is_over() const { return is_terminal(state_.status); }
   [[nodiscard]] bool is_ending() const { return is_over() || state_.is_ending(); }
 

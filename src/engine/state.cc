@@ -37,7 +37,7 @@ CallKind call_kind(std::string_view name) {
 }
 
 StepType step_type(std::string_view name) {
-  for (int i = 0; i <= static_cast<int>(StepType::kWait); ++i) {
+  for (int i = 0; i <= static_cast<int>(StepType::kApproval); ++i) {
     if (workflow::step_type_name(static_cast<StepType>(i)) == name) return static_cast<StepType>(i);
   }
   return StepType::kAgent;
@@ -163,12 +163,18 @@ const std::map<std::string, RunState::Handler, std::less<>>& RunState::handlers(
       {"task.claimed", &RunState::on_task_claimed},
       {"task.renewed", &RunState::on_task_claimed},
       {"items.completed", &RunState::on_items_completed},
+      {"approval.requested", &RunState::on_approval_requested},
+      {"approval.decided", &RunState::on_approval_decided},
+      {"approval.expired", &RunState::on_approval_expired},
       {"step.retrying", &RunState::on_step_retrying},
       {"child.finished", &RunState::on_child_finished},
       {"step.completed", &RunState::on_step_completed},
       {"step.failed", &RunState::on_step_failed},
       {"step.skipped", &RunState::on_step_skipped},
       {"step.cancelled", &RunState::on_step_cancelled},
+      {"effect.failed", &RunState::on_effect_failed},
+      {"run.paused", &RunState::on_run_paused},
+      {"run.resumed", &RunState::on_run_resumed},
       {"run.cancel_requested", &RunState::on_cancel_requested},
       {"run.compensating", &RunState::on_run_compensating},
       {"run.completed", &RunState::on_run_completed},
@@ -354,7 +360,15 @@ void RunState::on_effect_in_doubt(const Event& event) {
   StepState& step = step_of(event);
   ++step.crashes;
   step.deadline = time_member(event, "deadline");
+  if (!paused_at) return;  // made again at once
+  step.status = StepStatus::kWaiting;
+  step.wake_at = paused_at;
+  step.deadline.reset();
+  step.is_in_flight = false;
 }
+
+/// What is to be tried instead waits until the run is resumed.
+void RunState::on_effect_failed(const Event& event) { step_of(event).is_in_flight = false; }
 
 void RunState::on_timer_armed(const Event& event) {
   StepState& step = step_of(event);
@@ -379,6 +393,28 @@ void RunState::on_task_claimed(const Event& event) {
   step.task->token_hash = event.data.string_or("token", step.task->token_hash);
 }
 
+void RunState::on_approval_requested(const Event& event) {
+  StepState& step = step_of(event);
+  step.status = StepStatus::kWaiting;
+  step.wake_at = time_member(event, "deadline");
+  if (!step.approval) step.approval.emplace();
+  step.approval->round = size_member(event, "round");
+  step.approval->subject = committed(event, "subject");
+  step.approval->first_of_round = step.approval->decisions.size();
+}
+
+void RunState::on_approval_decided(const Event& event) {
+  StepState& step = step_of(event);
+  if (!step.approval) return;
+  step.approval->decisions.push_back({.by = event.actor,
+                                      .approves = event.data.string_or("decision") == "approve",
+                                      .comment = committed(event, "comment"),
+                                      .at = event.time});
+}
+
+/// What follows says its own event.
+void RunState::on_approval_expired(const Event& event) { step_of(event).wake_at.reset(); }
+
 void RunState::on_step_retrying(const Event& event) {
   StepState& step = step_of(event);
   step.status = StepStatus::kWaiting;
@@ -386,6 +422,7 @@ void RunState::on_step_retrying(const Event& event) {
   step.deadline.reset();
   step.is_in_flight = false;
   step.task.reset();
+  step.approval.reset();
   ++step.call_failures;
   step.error_code = event.data.string_or("code");
   step.error_message = committed(event, "message");
@@ -461,7 +498,27 @@ void RunState::on_step_failed(const Event& event) {
 
 void RunState::on_step_skipped(const Event& event) { end_step(event, StepStatus::kSkipped); }
 void RunState::on_step_cancelled(const Event& event) { end_step(event, StepStatus::kCancelled); }
-void RunState::on_cancel_requested(const Event&) { is_cancel_requested = true; }
+
+void RunState::on_run_paused(const Event& event) { paused_at = event.time; }
+
+/// Time goes on for the run: every time moves by as long as it stood still.
+void RunState::on_run_resumed(const Event& event) {
+  if (!paused_at) return;
+  const Duration paused = event.time - *paused_at;
+  paused_at.reset();
+  deadline += paused;
+  for (std::size_t i = 0; i < unit_count(); ++i) {
+    StepState& step = at(i);
+    if (step.deadline) *step.deadline += paused;
+    if (step.wake_at) *step.wake_at += paused;
+  }
+}
+
+/// A run that is to end is paused no more.
+void RunState::on_cancel_requested(const Event& event) {
+  is_cancel_requested = true;
+  on_run_resumed(event);
+}
 
 /// The run is over but for what undoes its steps; why, where no step's failure says it.
 void RunState::on_run_compensating(const Event& event) {

@@ -78,6 +78,22 @@ struct TaskState {
   std::string token_hash;  ///< Lower-case hex; empty: free.
 };
 
+/// What somebody said to an approval.
+struct ApprovalDecision {
+  std::string by;  ///< auth::Caller::principal
+  bool approves = false;
+  Committed comment;  ///< May not exist.
+  Time at;
+};
+
+/// The approval that a step asked for last; until when it waits is StepState::wake_at.
+struct ApprovalState {
+  std::size_t round = 1;
+  Committed subject;                        ///< What the approvers are shown.
+  std::vector<ApprovalDecision> decisions;  ///< Of every round, oldest first.
+  std::size_t first_of_round = 0;           ///< Only those from here on count.
+};
+
 /// A step, what compensates one, or an open item of one.
 struct StepState {
   std::string name;         ///< Of an item "<step>/i<item>", as in the key of its calls.
@@ -91,8 +107,9 @@ struct StepState {
   std::optional<Time> completed_at;
   std::uint32_t ended_seq = 0;   ///< Of the event that ended it; 0: none yet.
   std::optional<Time> deadline;  ///< Of the attempt under way.
-  std::optional<Time> wake_at;   ///< While waiting: for the next attempt, or for the end of a wait.
-  Committed input;               ///< The resolved config.
+  /// While waiting: for the next attempt, the end of a wait, or of the time to approve.
+  std::optional<Time> wake_at;
+  Committed input;  ///< The resolved config.
   Committed output;
   std::string error_code;
   Committed error_message;
@@ -104,7 +121,8 @@ struct StepState {
   Usage usage;
   Cost cost = 0;
   std::optional<TaskState> task;
-  std::optional<ItemsState> items;  ///< Of a step with for_each, once it has started.
+  std::optional<ItemsState> items;        ///< Of a step with for_each, once it has started.
+  std::optional<ApprovalState> approval;  ///< Stays when the step has ended.
   std::size_t unfinished_dependencies = 0;
   /// In an agent's own run: the round (number of model calls so far) and which tool call of it.
   std::size_t round = 0;
@@ -117,6 +135,11 @@ struct StepState {
     return is_in_flight && calls.back().kind == CallKind::kRun;
   }
   [[nodiscard]] bool holds_slot() const { return is_in_flight && !waits_for_child(); }
+
+  /// Whether its last call has ended, and a pause of the run kept it from making the next.
+  [[nodiscard]] bool is_held_back() const {
+    return status == StepStatus::kRunning && !calls.empty() && !is_in_flight;
+  }
 };
 
 /// Why nothing new starts any more.
@@ -184,6 +207,8 @@ class RunState {
   Committed error_message;
   std::optional<Ending> ending;
   bool is_cancel_requested = false;
+  /// While it is paused: since when. Every time of the state is as of then, and moves on resuming.
+  std::optional<Time> paused_at;
   std::vector<StepState> steps;  ///< In plan order; in an agent's own run in the order of start.
   std::vector<StepState> compensations;  ///< In the order of Plan::compensations.
   std::deque<StepState> items;  ///< Open, or unused. Grows to what is open at once, no further.
@@ -205,17 +230,23 @@ class RunState {
   void on_decision_made(const Event& event);
   void on_guardrail_checked(const Event& event);
   void on_effect_in_doubt(const Event& event);
+  void on_effect_failed(const Event& event);
   void on_timer_armed(const Event& event);
   void on_task_offered(const Event& event);
   void on_task_claimed(const Event& event);
   void on_items_completed(const Event& event);
   void on_run_compensating(const Event& event);
+  void on_approval_requested(const Event& event);
+  void on_approval_decided(const Event& event);
+  void on_approval_expired(const Event& event);
   void on_step_retrying(const Event& event);
   void on_child_finished(const Event& event);
   void on_step_completed(const Event& event);
   void on_step_failed(const Event& event);
   void on_step_skipped(const Event& event);
   void on_step_cancelled(const Event& event);
+  void on_run_paused(const Event& event);
+  void on_run_resumed(const Event& event);
   void on_cancel_requested(const Event& event);
   void on_run_completed(const Event& event);
   void on_run_failed(const Event& event);

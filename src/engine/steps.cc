@@ -50,6 +50,7 @@ bool Reactor::needs_slot(std::size_t i) const {
     case StepType::kGuardrailCheck:
     case StepType::kWait:
     case StepType::kOrchestration:
+    case StepType::kApproval:
       return false;
   }
   return false;
@@ -125,6 +126,8 @@ void Reactor::begin_unit(std::size_t i, const workflow::Rendered& config) {
       return start_agent(i);
     case StepType::kOrchestration:
       return start_orchestration(i, config.value);
+    case StepType::kApproval:
+      return request_approval(i);
   }
 }
 

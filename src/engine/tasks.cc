@@ -15,7 +15,12 @@ void Reactor::offer_task(std::size_t i) {
   reaction_.tasks.push_back({task_row(i), false});
 }
 
-/// Takes the task of a step that ends off the board, if there is one.
+/// Whether a worker has the task of `step` now.
+bool Reactor::is_held(const StepState& step) const {
+  return step.task && step.task->lease_expires_at && *step.task->lease_expires_at > turn_.now;
+}
+
+/// Takes the task of a step that ends, or must not begin, off the board, if there is one.
 void Reactor::withdraw_task(const StepState& step) {
   if (!step.task) return;
   store::TaskChange change;
@@ -69,10 +74,11 @@ void Reactor::on(const TaskClaimed& claim) {
   }
   const std::size_t i = *found;
   const StepState& step = unit(i);
-  if (step.task->lease_expires_at && *step.task->lease_expires_at > turn_.now) {
+  if (is_held(step)) {
     reaction_.refusal = failure(Code::kConflict, "another worker holds the task");
     return;
   }
+  if (is_paused()) return withdraw_task(step);  // its lease ended meanwhile; resuming offers it
   if (step.task->claims >= kCrashesMax) {
     fail_step(i, "CRASH_LOOP",
               fmt::format("{} workers took the task and lost their lease", step.task->claims));

@@ -213,7 +213,6 @@ TEST(Normalise, NamesWhatIsWrongInAStep) {
       {R"({"steps": [{"name": "true", "type": "transform", "config": {"output": 1}}]})",
        "/steps/0/name RESERVED_NAME"},
       {R"({"steps": [{"name": "a", "type": "transfrom"}]})", "/steps/0/type UNKNOWN_TYPE"},
-      {R"({"steps": [{"name": "a", "type": "approval"}]})", "/steps/0/type NOT_SUPPORTED"},
       {R"({"steps": [{"name": "a", "type": "orchestration", "config": {"workflow": "x"}}]})", ""},
       {R"({"steps": [{"name": "a", "type": "orchestration",
            "config": {"workflow": "x", "version": "1.2.0", "input": "${{ input }}", "parameters": {"p": 1}}}]})",
@@ -407,6 +406,67 @@ TEST(Normalise, NamesWhatIsWrongInAConfig) {
   }
 }
 
+TEST(Normalise, NamesWhatIsWrongInAnApproval) {
+  const std::string key = "key:0192f0c1-7a3b-7c4d-8e5f-607182900000";
+  const auto with = [](const std::string& config) {
+    return R"({"timeout_seconds": 999, "steps": [{"name": "a", "type": "approval", "config": )" +
+           config + "}]}";
+  };
+  const std::pair<std::string, const char*> cases[] = {
+      {with(R"({"prompt": "${{ input }} ?"})"), ""},
+      {with("{}"), "/steps/0/config MISSING_FIELD"},
+      {with(R"({"prompt": 5})"), "/steps/0/config/prompt WRONG_TYPE"},
+      {with(R"({"prompt": "?", "approvers": "me"})"), "/steps/0/config/approvers WRONG_TYPE"},
+      {with(R"({"prompt": "?", "approvers": ["me", 5, "jwt:12", "${{ input.who }}"]})"),
+       "/steps/0/config/approvers/0 INVALID_VALUE, /steps/0/config/approvers/1 WRONG_TYPE, "
+       "/steps/0/config/approvers/2 INVALID_VALUE, /steps/0/config/approvers/3 INVALID_VALUE"},
+      {with(R"({"prompt": "?", "approvers": [")" + key +
+            R"(", "key:01JBRC2YHVFH6RWQV0E6190000"]})"),
+       "/steps/0/config/approvers/1 DUPLICATE"},
+      {with(R"({"prompt": "?", "approvers": [")" + key + R"("], "quorum": 2})"),
+       "/steps/0/config/quorum OUT_OF_RANGE"},
+      {with(R"({"prompt": "?", "quorum": 65})"), "/steps/0/config/quorum OUT_OF_RANGE"},
+      {with(R"({"prompt": "?", "quorum": "${{ input.n }}"})"), "/steps/0/config/quorum WRONG_TYPE"},
+      {with(R"({"prompt": "?", "on_timeout": "reject"})"),
+       "/steps/0/config/on_timeout MISSING_FIELD"},
+      {with(R"({"prompt": "?", "on_timeout": "wait"})"),
+       "/steps/0/config/on_timeout INVALID_VALUE"},
+      {with(R"({"prompt": "?", "on_reject": "skip"})"), "/steps/0/config/on_reject INVALID_VALUE"},
+      {with(R"({"prompt": "?", "timeout_seconds": 9, "on_timeout": "escalate"})"),
+       "/steps/0/config MISSING_FIELD"},
+      {with(R"({"prompt": "?", "escalate": {"approvers": [")" + key + R"("]}})"),
+       "/steps/0/config/escalate INVALID_VALUE"},
+      {with(R"({"prompt": "?", "timeout_seconds": 9, "on_timeout": "escalate",
+                "escalate": {"approvers": [], "on_timeout": "escalate"}})"),
+       "/steps/0/config/escalate/approvers OUT_OF_RANGE, "
+       "/steps/0/config/escalate/on_timeout INVALID_VALUE"},
+      {R"({"steps": [{"name": "a", "type": "approval", "config": {"prompt": "?"}}]})",
+       "/steps/0/type TIMEOUT_REQUIRED"},
+  };
+  for (const auto& [patch, wanted] : cases) {
+    const FaultRow row[] = {{patch.c_str(), wanted}};
+    expect_rows(row);
+  }
+}
+
+TEST(Normalise, WritesApproversAsJournalsDo) {
+  const Definition found = normalised(read(R"({"name": "w", "timeout_seconds": 999, "steps": [
+      {"name": "a", "type": "approval", "config": {"prompt": "?", "timeout_seconds": 60,
+       "on_timeout": "escalate", "approvers": [
+         "key:01JBRC2YHVFH6RWQV0E6190000", "jwt:0123456789ABCDEF0123456789abcdef"],
+       "escalate": {"approvers": ["key:0192F0C1-7A3B-7C4D-8E5F-607182900000"]}}}]})"));
+  EXPECT_EQ(json::at(found.body, "/steps/0/config") == nullptr
+                ? json::Value()
+                : *json::at(found.body, "/steps/0/config"),
+            read(R"({"prompt": "?",
+       "approvers": ["jwt:0123456789abcdef0123456789abcdef",
+                     "key:0192f0c1-7a3b-7c4d-8e5f-607182900000"],
+       "quorum": 1, "allow_self": false, "timeout_seconds": 60, "on_timeout": "escalate",
+       "escalate": {"approvers": ["key:0192f0c1-7a3b-7c4d-8e5f-607182900000"], "quorum": 1,
+                    "on_timeout": "fail"},
+       "on_reject": "fail"})"));
+}
+
 TEST(Normalise, PointsIntoTheDialectThatWasSent) {
   const FaultRow rows[] = {
       {R"({"steps": [{"action": "webhook", "parameters": {"url": 5}}]})",
@@ -418,7 +478,8 @@ TEST(Normalise, PointsIntoTheDialectThatWasSent) {
        "/steps/0/parameters/x UNKNOWN_STEP"},
       {R"({"steps": [{"action": 5}]})", "/steps/0/action WRONG_TYPE"},
       {R"({"steps": [{"action": ""}]})", "/steps/0/action OUT_OF_RANGE"},
-      {R"({"steps": [{"action": "approval"}]})", "/steps/0/action NOT_SUPPORTED"},
+      {R"({"steps": [{"action": "approval", "parameters": {"prompt": "ok?"}}]})",
+       "/steps/0/action TIMEOUT_REQUIRED"},
       {R"({"steps": [{"action": "scan", "config": {}}]})", "/steps/0/config UNKNOWN_FIELD"},
       {R"({"steps": [{"action": "scan", "input": {}}]})", "/steps/0/input UNKNOWN_FIELD"},
       {R"({"steps": [{"action": "scan", "type": "agent"}]})",

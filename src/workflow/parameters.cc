@@ -34,6 +34,7 @@ Names protected_pointers(StepType type) {
       return kOfLlmInference;
     case StepType::kGuardrailCheck:
     case StepType::kDecision:
+    case StepType::kApproval:
       return kEverything;
     case StepType::kOrchestration:
       return kOfOrchestration;

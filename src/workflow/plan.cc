@@ -254,6 +254,34 @@ class PlanReader {
     if (step.type == StepType::kAgent) step.action = text(config, "action");
     if (step.type == StepType::kGuardrailCheck) read_rules(config, step);
     if (step.type == StepType::kDecision) read_decision(config, step);
+    if (step.type == StepType::kApproval) read_approval(config, step);
+  }
+
+  void read_approval(const json::Value& config, Step& step) {
+    Approval approval;
+    approval.rounds.push_back(read_round(config));
+    if (const auto* escalate = member(config, "escalate", json::Type::kObject)) {
+      approval.rounds.push_back(read_round(*escalate));
+    } else if (approval.rounds.front().on_timeout == OnTimeout::kEscalate) {
+      fail("an approval escalates to nobody");
+    }
+    approval.allow_self = config.bool_or("allow_self", false);
+    approval.continues_on_reject = text(config, "on_reject") == "continue";
+    step.approval = std::move(approval);
+  }
+
+  ApprovalRound read_round(const json::Value& source) {
+    ApprovalRound round;
+    round.approvers = texts(source, "approvers");
+    round.quorum = static_cast<std::size_t>(integer(source, "quorum", 1000).value_or(1));
+    if (round.quorum < 1) fail("an approval's quorum is out of range");
+    if (const auto seconds = integer(source, "timeout_seconds", kSecondsMax))
+      round.timeout = std::chrono::seconds(*seconds);
+    const std::string on_timeout = text(source, "on_timeout");
+    if (on_timeout == "reject") round.on_timeout = OnTimeout::kReject;
+    if (on_timeout == "approve") round.on_timeout = OnTimeout::kApprove;
+    if (on_timeout == "escalate") round.on_timeout = OnTimeout::kEscalate;
+    return round;
   }
 
   void read_rules(const json::Value& config, Step& step) {

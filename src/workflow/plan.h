@@ -24,7 +24,8 @@ enum class StepType {
   kWebhook,
   kAgent,
   kWait,
-  kOrchestration
+  kOrchestration,
+  kApproval
 };
 std::string_view step_type_name(StepType type);
 
@@ -48,6 +49,22 @@ struct DecisionCase {
 struct Choice {
   std::string label;
   std::string description;
+};
+
+enum class OnTimeout { kFail, kReject, kApprove, kEscalate };
+
+/// Who is asked for an approval, and for how long.
+struct ApprovalRound {
+  std::vector<std::string> approvers;  ///< auth::Caller::principal; empty: whoever has the scope.
+  std::size_t quorum = 1;              ///< How many of them must approve.
+  std::optional<Duration> timeout;     ///< Absent: until the run's own limit.
+  OnTimeout on_timeout = OnTimeout::kFail;  ///< kEscalate only where there is another round.
+};
+
+struct Approval {
+  std::vector<ApprovalRound> rounds;  ///< One, and where it escalates a second.
+  bool allow_self = false;
+  bool continues_on_reject = false;
 };
 
 /// One branch that a step stands on: it runs only where `decision` chose `label`.
@@ -84,6 +101,7 @@ struct Step {
   std::optional<std::string> default_decision;  ///< kDecision by rules.
   std::vector<Choice> choices;                  ///< kDecision by a model.
   std::optional<guard::Rules> rules;            ///< kGuardrailCheck.
+  std::optional<Approval> approval;             ///< kApproval; `config` has it too.
 };
 
 /// What the model calls of a run may come to; absent: any amount.

@@ -132,11 +132,21 @@ TEST_F(OpenApi, EveryAnswerThatIsDocumentedIsGiven) {
   all_.expect(200, all_.get(second_target));
   all_.expect(200, all_.get(second_target + "/events"));
   all_.expect(200, all_.get(second_target + "/contents/1/input"));
+  all_.expect(200, all_.post(second_target + "/pause"));
+  all_.expect(200, all_.post(second_target + "/resume"));
   all_.expect(200, all_.post(second_target + "/cancel"));
   const testing::HttpCall live{
       .target = second_target + "/events",
       .headers = {{"Accept", "text/event-stream"}, {"Last-Event-ID", "1000"}}};
   EXPECT_EQ(all_.send(live).status, 204);
+  const json::Value asking =
+      all_.expect(202, all_.post("/v1/orchestrations/execute",
+                                 json::Object{{"agent_id", agent},
+                                              {"timeout_seconds", 600},
+                                              {"steps", R"([{"name": "ask", "type": "approval",
+                                      "config": {"prompt": "?", "allow_self": true}}])"_json}}));
+  all_.expect(200, all_.post("/v1/orchestrations/" + asking.string_or("id") + "/approvals/ask",
+                             R"({"decision": "approve"})"_json));
   all_.expect(200, all_.post("/v1/workflows/" + workflow + "/archive"));
   const json::Value pure = all_.expect(
       200,

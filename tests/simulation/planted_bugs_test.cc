@@ -146,6 +146,29 @@ void a_slot_too_many() {
   expect_found<KeepsToItsSlots>(bug);
 }
 
+void an_approval_that_nobody_gave() {
+  expect_found<ApprovalsAreDecidedByWhoMay>(in_a_run([](RunStory& run) {
+    return std::erase_if(run.events,
+                         [](const Event& event) { return event.type == "approval.decided"; }) > 0;
+  }));
+}
+
+void an_approver_who_counts_twice() {
+  expect_found<ApprovalsAreDecidedByWhoMay>(doubled("approval.decided"));
+}
+
+void a_step_that_starts_in_a_pause() {
+  expect_found<NothingBeginsWhilePaused>(in_a_run([](RunStory& run) {
+    const std::size_t i =
+        find_event(run, [](const Event& event) { return event.type == "run.paused"; });
+    if (i == run.events.size()) return false;
+    Event start = run.events[i];
+    start.type = "step.started";
+    run.events.insert(run.events.begin() + static_cast<std::ptrdiff_t>(i + 1), std::move(start));
+    return true;
+  }));
+}
+
 void a_request_that_changes() {
   expect_found<AKeyStandsForOneRequest>(in_a_run([](RunStory& run) {
     std::set<CallId> seen;
@@ -406,6 +429,9 @@ TEST(PlantedBugs, AreFoundForEveryPromise) {
       {"too many steps", too_many_steps},
       {"too many attempts", too_many_attempts},
       {"a slot too many", a_slot_too_many},
+      {"an approval that nobody gave", an_approval_that_nobody_gave},
+      {"an approver who counts twice", an_approver_who_counts_twice},
+      {"a step that starts in a pause", a_step_that_starts_in_a_pause},
       {"a request that changes", a_request_that_changes},
       {"a call that leaves twice", a_call_that_leaves_twice},
       {"a call that is repeated where it must not", a_call_that_is_repeated_where_it_must_not},

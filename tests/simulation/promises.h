@@ -33,6 +33,10 @@ inline bool is_of_step(const RunState& state, const Event& event) {
   return state.is_agent_run || state.plan().find(event.step) < state.plan().steps.size();
 }
 
+inline bool ends_pause(const Event& event) {
+  return event.type == "run.resumed" || event.type == "run.cancel_requested";
+}
+
 class EndsAtMostOnce : public RunPromise {
  public:
   EndsAtMostOnce() : RunPromise("a run ends at most once, and nothing comes after its end") {}
@@ -190,6 +194,139 @@ class KeepsToMaxAttempts : public RunPromise {
  private:
   static int most(const RunState& state, const std::string& step) {
     return state.is_agent_run ? 3 : planned(state.plan(), step).retry.max_attempts;
+  }
+};
+
+/// docs/workflows.md, approvals.
+class ApprovalsAreDecidedByWhoMay : public RunPromise {
+ public:
+  ApprovalsAreDecidedByWhoMay()
+      : RunPromise(
+            "an approval is what its quorum of different approvers, one rejection, or its time "
+            "made of it; the starter has no say unless allowed, and nobody after its time") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    std::map<std::string, Asked> approvals;
+    std::optional<Time> paused_at;
+    for (const Event& event : run.events) {
+      if (event.type == "run.paused") paused_at = event.time;
+      if (ends_pause(event) && paused_at) {
+        for (auto& [step, asked] : approvals) {
+          if (asked.deadline) *asked.deadline += event.time - *paused_at;
+        }
+        paused_at.reset();
+      }
+      Asked& asked = approvals[event.step];
+      Fault fault;
+      if (event.type == "approval.requested") asked = read(event);
+      if (event.type == "approval.decided")
+        fault = decide(run, event, asked, paused_at.value_or(event.time));
+      if (event.type == "approval.expired") {
+        if (!asked.is_open || !asked.deadline || event.time < *asked.deadline)
+          fault = "it expired before its time";
+        asked.expired = event.data.string_or("on_timeout");
+      }
+      if (asked.is_open && (event.type == "step.retrying" || is_step_end(event.type))) {
+        fault = end(run, event, asked);
+        asked.is_open = false;
+      }
+      if (fault) return event.step + ": " + *fault;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  struct Asked {
+    std::int64_t quorum = 0;
+    std::string subject;
+    std::optional<Time> deadline;
+    std::set<std::string> approvers;
+    std::set<std::string> approved_by;
+    bool is_open = false;
+    bool is_rejected = false;
+    std::string expired;  ///< What its end in time does; empty: it has not ended so.
+  };
+
+  static Asked read(const Event& event) {
+    Asked asked;
+    asked.is_open = true;
+    asked.quorum = event.data.int_or("quorum", 0);
+    asked.subject = event.data.string_or("subject");
+    if (const json::Value* until = event.data.find("deadline"))
+      asked.deadline = *parse_time(until->as_string());
+    if (const json::Value* approvers = event.data.find("approvers")) {
+      for (const json::Value& one : approvers->as_array()) asked.approvers.insert(one.as_string());
+    }
+    return asked;
+  }
+
+  static Fault decide(const RunStory& run, const Event& event, Asked& asked, Time now) {
+    if (!asked.is_open) return "it was decided and not asked for";
+    if (!asked.approvers.empty() && !asked.approvers.contains(event.actor))
+      return event.actor + " was not asked";
+    if (asked.approved_by.contains(event.actor)) return event.actor + " counts twice";
+    if (asked.deadline && now >= *asked.deadline) return "it was decided after its time";
+    if (event.data.string_or("subject") != asked.subject) return "another subject was decided";
+    const json::Value& config =
+        run.state.plan().steps[run.state.index_of(event.step)].config.source();
+    if (event.actor == run.state.actor && !config.bool_or("allow_self", false))
+      return "who started the run decided";
+    asked.is_rejected = event.data.string_or("decision") != "approve";
+    if (!asked.is_rejected) asked.approved_by.insert(event.actor);
+    return std::nullopt;
+  }
+
+  static Fault end(const RunStory& run, const Event& event, const Asked& asked) {
+    const auto approvals = static_cast<std::int64_t>(asked.approved_by.size());
+    const bool is_rejected = asked.is_rejected || asked.expired == "reject";
+    const bool is_approved =
+        !is_rejected && (approvals >= asked.quorum || asked.expired == "approve");
+    if (event.type == "step.completed") {
+      const json::Value* result = run.contents.find({event.seq, "output"});
+      if (!is_approved && !is_rejected) return "it ended undecided";
+      if (result == nullptr || result->bool_or("approved", !is_approved) != is_approved)
+        return "its result says something else";
+    }
+    const std::string code = event.data.string_or("code");
+    if (code == "APPROVAL_REJECTED" && !is_rejected) return "nobody rejected it";
+    if (code == "APPROVAL_TIMEOUT" && asked.expired != "fail") return "its time is not over";
+    return std::nullopt;
+  }
+};
+
+/// docs/workflows.md, pausing.
+class NothingBeginsWhilePaused : public RunPromise {
+ public:
+  NothingBeginsWhilePaused()
+      : RunPromise("while a run is paused nothing begins, and no time counts") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    static const std::set<std::string> kBeginnings = {
+        "step.started",       "effect.started",   "task.offered", "task.claimed",
+        "approval.requested", "approval.expired", "timer.armed",  "run.completed"};
+    Time deadline = run.asked.deadline;
+    std::optional<Time> paused_at;
+    for (const Event& event : run.events) {
+      const bool is_pause = event.type == "run.paused";
+      if (is_pause || event.type == "run.resumed") {
+        if (is_pause == paused_at.has_value()) return event.type + " twice";
+        if (is_pause) paused_at = event.time;
+      }
+      if (ends_pause(event) && paused_at) {
+        deadline += event.time - *paused_at;
+        paused_at.reset();
+      }
+      if (paused_at && kBeginnings.contains(event.type)) return event.type + " while paused";
+      const bool is_timeout = event.type == "run.failed" && event.data.find("step") == nullptr &&
+                              event.data.string_or("code") == "TIMEOUT";
+      if (is_timeout && (paused_at || event.time < deadline)) return "its time was not over";
+      if (paused_at && event.type == "step.completed" && is_wait(run.state, event.step))
+        return event.step + " waited on while paused";
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static bool is_wait(const RunState& state, const std::string& step) {
+    return !state.is_agent_run && state.plan().steps[state.index_of(step)].type == StepType::kWait;
   }
 };
 
@@ -638,7 +775,7 @@ class EveryRunEndsInTime : public Promise {
         return fmt::format("{} did not end; its last event is {}", run.row.id.ulid(),
                            run.events.back().type);
       if (run.events.back().time >
-          std::max(run.asked.deadline, *story.calm_since) + kMore + time_to_undo(run))
+          std::max(run.asked.deadline + paused(run), *story.calm_since) + kMore + time_to_undo(run))
         return fmt::format("{} ended at {}", run.row.id.ulid(),
                            format_time(run.events.back().time));
     }
@@ -653,6 +790,18 @@ class EveryRunEndsInTime : public Promise {
     Duration sum{};
     for (const workflow::Step& undo : run.state.plan().compensations)
       sum += (*undo.timeout + undo.retry.max_delay) * undo.retry.max_attempts;
+    return sum;
+  }
+
+  static Duration paused(const RunStory& run) {
+    Duration sum{0};
+    std::optional<Time> since;
+    for (const Event& event : run.events) {
+      if (event.type == "run.paused") since = event.time;
+      if (!ends_pause(event) || !since) continue;
+      sum += event.time - *since;
+      since.reset();
+    }
     return sum;
   }
 };

@@ -14,6 +14,10 @@ namespace avow::engine {
 inline constexpr std::array<const char*, 5> kChildWorkflows = {"pure", "random", "again", "slow",
                                                                "nobody"};
 
+/// Who starts runs and decides about them.
+inline std::string person(std::uint64_t n) { return "key:" + Id{n + 1, 7 << 20}.uuid(); }
+inline constexpr std::uint64_t kPersons = 4;
+
 /// Builds one workflow of 1 to 8 steps. One that is itself a child's starts no more runs: each step
 /// would be as many again.
 class RandomPlan {
@@ -71,7 +75,7 @@ class RandomPlan {
       step.set("type", type);
       step.set("config", std::move(config));
     };
-    switch (chance_.below(is_child_ ? 11 : 12)) {
+    switch (chance_.below(is_child_ ? 12 : 13)) {
       case 0:
       case 1:
         return is("webhook", {{"url", "https://example.com/"}, {"body", value}});
@@ -108,14 +112,45 @@ class RandomPlan {
                     json::Array{json::Object{
                         {"id", "short"}, {"type", "max_length"}, {"max", one_in(2) ? 3 : 1000}}}},
                    {"on_violation", one_in(2) ? "fail" : "flag"}});
-      case 9:  // fails where there is no such member
+      case 9:
+        return is("approval", approval("sure? " + value));
+      case 10:  // fails where there is no such member
         return is("transform", {{"output", "${{ input.missing }}"}});
-      case 10:
+      case 11:
         return is("transform", {{"output", value}});
       default:
         return is("orchestration", {{"workflow", kChildWorkflows[chance_.below(5)]},
                                     {"input", json::Object{{"n", 4}, {"v", value}}}});
     }
+  }
+
+  json::Array approvers() {
+    json::Array some;
+    for (std::uint64_t n = 0; n < kPersons; ++n) {
+      if (one_in(2) || (n + 1 == kPersons && some.empty())) some.emplace_back(person(n));
+    }
+    return some;
+  }
+
+  json::Object approval(const std::string& prompt) {
+    json::Object config{{"prompt", prompt}, {"allow_self", one_in(3)}};
+    if (one_in(2)) config.set("approvers", approvers());
+    const json::Value* who = config.find("approvers");
+    if (one_in(2)) config.set("quorum", who != nullptr && who->as_array().size() < 2 ? 1 : 2);
+    if (one_in(3)) config.set("on_reject", "continue");
+    if (one_in(4)) return config;
+    config.set("timeout_seconds", static_cast<std::int64_t>(1 + chance_.below(60)));
+    static constexpr const char* kEnds[] = {"fail", "reject", "approve", "escalate"};
+    const std::uint64_t end = chance_.below(4);
+    config.set("on_timeout", kEnds[end]);
+    if (end < 3) return config;
+    json::Object escalate{{"approvers", approvers()}};
+    if (one_in(2)) {
+      escalate.set("timeout_seconds", static_cast<std::int64_t>(1 + chance_.below(60)));
+      escalate.set("on_timeout", kEnds[chance_.below(3)]);
+    }
+    config.set("escalate", std::move(escalate));
+    return config;
   }
 
   void choose_options(json::Object& step, const json::Array& dependencies) {
@@ -129,6 +164,11 @@ class RandomPlan {
                json::Object{{"max_attempts", static_cast<std::int64_t>(1 + chance_.below(4))},
                             {"initial_delay_ms", one_in(3) ? 0 : 2'000}});
     }
+    if (type == "approval" && one_in(4)) {
+      step.set("retry", json::Object{{"max_attempts", 2},
+                                     {"retry_on", json::Array{one_in(2) ? "APPROVAL_TIMEOUT"
+                                                                        : "APPROVAL_REJECTED"}}});
+    }
     if (type == "webhook" && one_in(8)) step.set("output_schema", json::Object{{"type", "string"}});
     if (type == "orchestration" && one_in(3)) {
       step.set("retry",
@@ -140,7 +180,8 @@ class RandomPlan {
       step.set("condition", "steps." + dependencies.front().as_string() + ".status == 'completed'");
     }
     if (one_in(4)) step.set("on_failure", one_in(2) ? "skip" : "continue");
-    if (type != "decision" && type != "wait" && one_in(5)) choose_items(step);
+    const bool may_have_items = type != "decision" && type != "wait" && type != "approval";
+    if (may_have_items && one_in(5)) choose_items(step);
     if (one_in(5)) choose_undoing(step);
   }
 

@@ -98,6 +98,7 @@ void Simulation::start_run() {
       plan,
       [&](Start& start) {
         start.timeout_seconds = kRunTimeoutSeconds;
+        start.actor = person(chance_.below(kPersons));
         start.max_steps = asked.max_steps + bug_.more_steps;
         start.input = json::Object{{"n", static_cast<std::int64_t>(chance_.below(10))},
                                    {"list", json::Array{1, 4, 7, 9, 11}}};
@@ -114,6 +115,7 @@ void Simulation::live_until_the_kill() {
   const std::uint64_t way = chance_.below(3);
   if (way == 0) world_->crash_points.kill_at(1 + chance_.below(60));
   work_for_a_while();
+  decide_for_a_while();
   if (way == 1) {
     for (std::uint64_t tasks = chance_.below(40);
          tasks > 0 && world_->scheduler.step(world_->scheduler.now() + std::chrono::seconds(5));
@@ -122,6 +124,9 @@ void Simulation::live_until_the_kill() {
   } else {
     world_->scheduler.run_for(Duration(static_cast<std::int64_t>(chance_.below(15'000))));
   }
+  const auto any_run = [this] { return runs_[chance_.below(runs_.size())].id; };
+  if (chance_.below(3) == 0) world_->tell(any_run(), PauseRequested{"key:test", "look at it"});
+  if (chance_.below(3) == 0) world_->tell(any_run(), ResumeRequested{"key:test", ""});
   if (chance_.below(4) == 0) {
     const auto all = all_asked();
     world_->tell(all[chance_.below(all.size())].run, CancelRequested{"key:test", "enough"});
@@ -143,6 +148,8 @@ void Simulation::calm_down() {
   const int quiet_from = has_faults_ ? 31 : 0;  // of two seconds
   for (int i = 0; i < 400; ++i) {
     work_for_a_while();
+    if (i < 40) resume_what_is_paused();
+    if (chance_.below(16) == 0) decide_for_a_while();
     world_->scheduler.run_for(std::chrono::seconds(2));
     if (i >= quiet_from && i < quiet_from + 20) look_at_rest();
   }
@@ -166,6 +173,38 @@ void Simulation::work_for_a_while() {
           }
         }
       });
+}
+
+bool Simulation::waits_for(RunId run, std::string_view what) {
+  const auto row = world_->store.get_run(run);
+  return row && row->summary.find(fmt::format(R"("waiting_for":"{}")", what)) != std::string::npos;
+}
+
+void Simulation::resume_what_is_paused() {
+  for (const auto& run : runs_) {
+    if (waits_for(run.id, "paused")) world_->tell(run.id, ResumeRequested{"key:test", ""});
+  }
+}
+
+/// People look at what waits for them; some say nothing, some what they said before, some decide
+/// about what they were not shown, or what is not theirs to decide.
+void Simulation::decide_for_a_while() {
+  SeededRng& chance = world_->scheduler.chance();
+  for (const auto& run : runs_) {
+    if (!waits_for(run.id, "approval")) continue;
+    const History history = world_->history(run.id);
+    for (const StepState& step : history.machine.state().steps) {
+      if (!step.approval || chance.below(3) == 0) continue;
+      std::string digest = step.approval->subject.commitment;
+      if (chance.below(3) == 0) digest = chance.below(3) == 0 ? std::string(64, '0') : "";
+      world_->tell(run.id, ApprovalDecided{.step = step.name,
+                                           .actor = person(chance.below(kPersons)),
+                                           .agents = {},
+                                           .approves = chance.below(4) > 0,
+                                           .comment = chance.below(2) == 0 ? "so be it" : "",
+                                           .subject_digest = std::move(digest)});
+    }
+  }
 }
 
 // ----------------------------------------------------------------------------------- witnesses

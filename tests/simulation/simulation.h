@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One seed: a hostile world in which five runs of several tenants are started, worked on, cancelled
-// and killed with their process; then the faults stop. After every process, and at the end, every
-// promise is judged. One thread; the same seed is the same story.
+// One seed: a hostile world in which five runs of several tenants are started, worked on, decided
+// about, paused, cancelled and killed with their process; then the faults stop. After every
+// process, and at the end, every promise is judged. One thread; the same seed is the same story.
 #pragma once
 #include <functional>
 #include <memory>
@@ -49,6 +49,9 @@ class Simulation {
   void kill();
   void calm_down();
   void work_for_a_while();
+  void decide_for_a_while();
+  void resume_what_is_paused();
+  [[nodiscard]] bool waits_for(RunId run, std::string_view what);
   void watch_runs();
   void depart(const Call& call);
   void look_at_rest();

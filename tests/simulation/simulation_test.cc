@@ -73,7 +73,9 @@ TEST(Simulation, EveryPromiseHoldsForEverySeed) {
         "timer.armed",          "task.offered",     "task.claimed",      "step.retrying",
         "step.completed",       "step.failed",      "step.skipped",      "step.cancelled",
         "run.cancel_requested", "run.completed",    "run.failed",        "run.cancelled",
-        "items.completed",      "run.compensating", "child.finished"}) {
+        "items.completed",      "run.compensating", "child.finished",    "approval.requested",
+        "approval.decided",     "approval.expired", "run.paused",        "run.resumed",
+        "effect.failed"}) {
     EXPECT_TRUE(seen.event_types.contains(type)) << type << " never happened";
   }
 }

@@ -21,6 +21,8 @@ inline const Specification& specification() {
     list.push_back(std::make_unique<KeepsToMaxSteps>());
     list.push_back(std::make_unique<KeepsToMaxAttempts>());
     list.push_back(std::make_unique<KeepsToItsSlots>());
+    list.push_back(std::make_unique<ApprovalsAreDecidedByWhoMay>());
+    list.push_back(std::make_unique<NothingBeginsWhilePaused>());
     list.push_back(std::make_unique<AKeyStandsForOneRequest>());
     list.push_back(std::make_unique<AnAttemptIsRepeatedOnlyAfterACrash>());
     list.push_back(std::make_unique<NoCallLeavesWithoutATrace>());

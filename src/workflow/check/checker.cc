@@ -215,12 +215,15 @@ class Checker {
     if (!step.waits_long || members_.has("timeout_seconds")) return;
     needs_timeout_ = true;
     if (kind_ != Kind::kWorkflow) return;
-    const bool is_until = step.normalised.find("config")->find("until") != nullptr;
-    members_.fault_at(
-        step.pointer + (is_until ? "/config/until" : "/config/seconds"), "TIMEOUT_REQUIRED",
-        fmt::format("a wait longer than {} s, or until a time, needs \"timeout_seconds\" at the "
-                    "top of the definition",
-                    kLongWaitSeconds));
+    const json::Value* config = step.normalised.find("config");
+    const bool is_until = config->find("until") != nullptr;
+    const bool is_wait = step.type == StepType::kWait;
+    const char* const member = is_until ? "/config/until" : is_wait ? "/config/seconds" : "/type";
+    members_.fault_at(step.pointer + member, "TIMEOUT_REQUIRED",
+                      fmt::format("{} needs \"timeout_seconds\" at the top of the definition",
+                                  is_wait ? fmt::format("a wait longer than {} s, or until a time,",
+                                                        kLongWaitSeconds)
+                                          : std::string("an approval")));
   }
 
   Kind kind_;

@@ -26,6 +26,7 @@ constexpr std::int64_t kMaxTokensMax = 100'000'000;
 constexpr std::int64_t kToolRoundsMax = 50;
 constexpr std::int64_t kToolRoundsDefault = 8;
 constexpr std::int64_t kWaitSecondsMax = 2'592'000;  // 30 days, as a run's timeout_seconds
+constexpr std::size_t kApproversMax = 64;
 
 constexpr auto kTransform = std::to_array<std::string_view>({"output"});
 constexpr auto kDecision =
@@ -42,12 +43,21 @@ constexpr auto kAgent = std::to_array<std::string_view>({"action", "parameters"}
 constexpr auto kWait = std::to_array<std::string_view>({"seconds", "until"});
 constexpr auto kOrchestration =
     std::to_array<std::string_view>({"workflow", "version", "input", "parameters"});
+constexpr auto kApproval =
+    std::to_array<std::string_view>({"prompt", "approvers", "quorum", "allow_self",
+                                     "timeout_seconds", "on_timeout", "escalate", "on_reject"});
 
 constexpr auto kCase = std::to_array<std::string_view>({"when", "then"});
 constexpr auto kChoice = std::to_array<std::string_view>({"label", "description"});
 constexpr auto kMessage = std::to_array<std::string_view>({"role", "content"});
 constexpr auto kRoles = std::to_array<std::string_view>({"system", "user", "assistant"});
 constexpr auto kOnViolation = std::to_array<std::string_view>({"fail", "flag", "redact"});
+constexpr auto kEscalate =
+    std::to_array<std::string_view>({"approvers", "quorum", "timeout_seconds", "on_timeout"});
+constexpr auto kOnTimeout =
+    std::to_array<std::string_view>({"fail", "reject", "approve", "escalate"});
+constexpr auto kOnLastTimeout = std::to_array<std::string_view>({"fail", "reject", "approve"});
+constexpr auto kOnReject = std::to_array<std::string_view>({"fail", "continue"});
 
 Names names_of(StepType type) {
   switch (type) {
@@ -69,6 +79,8 @@ Names names_of(StepType type) {
       return kWait;
     case StepType::kOrchestration:
       return kOrchestration;
+    case StepType::kApproval:
+      return kApproval;
   }
   return {};
 }
@@ -136,6 +148,9 @@ class ConfigChecker {
         break;
       case StepType::kOrchestration:
         check_orchestration();
+        break;
+      case StepType::kApproval:
+        check_approval();
         break;
     }
     out_.normalised = members_.in_order(defaults_);
@@ -460,6 +475,94 @@ class ConfigChecker {
     config_.typed("input", json::Type::kObject);
     config_.typed("parameters", json::Type::kObject);
     defaults_.set("input", json::Object());
+  }
+
+  // ---- approval
+
+  /// All but the prompt is fixed: who may decide must not depend on what a run works on.
+  void check_approval() {
+    out_.waits_long = true;
+    members_.require("prompt");
+    config_.text("prompt");
+    if (!config_.is_source()) return;
+    const auto approvers = check_round(members_, kOnTimeout);
+    if (approvers.empty() && members_.has("approvers")) empty_.push_back("approvers");
+    if (!approvers.empty()) replaced_.set("approvers", approvers);
+    members_.boolean("allow_self");
+    members_.one_of("on_reject", kOnReject);
+    defaults_ = {
+        {"quorum", 1}, {"allow_self", false}, {"on_timeout", "fail"}, {"on_reject", "fail"}};
+    const bool escalates = members_.find("on_timeout") != nullptr &&
+                           *members_.find("on_timeout") == json::Value("escalate");
+    if (escalates) members_.require("escalate");
+    if (!members_.has("escalate")) return;
+    if (!escalates) {
+      members_.fault("escalate", "INVALID_VALUE",
+                     "is for \"on_timeout\": \"escalate\", which is not said");
+    }
+    Members escalate(*members_.find("escalate"), members_.at("escalate"), kEscalate, faults_);
+    if (!escalate.is_object()) return;
+    if (escalate.require("approvers") && escalate.find("approvers")->is_array() &&
+        escalate.find("approvers")->as_array().empty()) {
+      escalate.fault("approvers", "OUT_OF_RANGE", "must name somebody");
+    }
+    json::Array others = check_round(escalate, kOnLastTimeout);
+    json::Value normalised = escalate.in_order({{"quorum", 1}, {"on_timeout", "fail"}});
+    normalised.set("approvers", std::move(others));
+    replaced_.set("escalate", std::move(normalised));
+  }
+
+  /// What both rounds of an approval have in common; its approvers as they stand in journals.
+  json::Array check_round(Members& round, Names on_timeout) {
+    json::Array approvers = check_approvers(round);
+    const auto quorum = round.integer("quorum", 1, kApproversMax);
+    if (quorum && !approvers.empty() && static_cast<std::size_t>(*quorum) > approvers.size()) {
+      round.fault("quorum", "OUT_OF_RANGE",
+                  fmt::format("must be at most {}, the number of \"approvers\"", approvers.size()));
+    }
+    round.integer("timeout_seconds", 1, kWaitSecondsMax);
+    const auto what = round.one_of("on_timeout", on_timeout);
+    if (what && *what != "fail" && !round.has("timeout_seconds")) {
+      round.fault("on_timeout", "MISSING_FIELD", "needs \"timeout_seconds\" beside it");
+    }
+    return approvers;
+  }
+
+  json::Array check_approvers(Members& round) {
+    const json::Value* list = round.typed("approvers", json::Type::kArray);
+    if (list == nullptr) return {};
+    if (list->as_array().size() > kApproversMax) {
+      round.fault("approvers", "OUT_OF_RANGE",
+                  fmt::format("must have at most {} elements", kApproversMax));
+      return {};
+    }
+    std::set<std::string> principals;  // their order means nothing
+    for (std::size_t i = 0; i < list->as_array().size(); ++i) {
+      const json::Value& one = list->as_array()[i];
+      const std::string pointer = json::join(round.at("approvers"), i);
+      const auto principal = one.is_string() ? principal_of(one.as_string()) : std::nullopt;
+      if (!principal) {
+        fault(pointer, one.is_string() ? "INVALID_VALUE" : "WRONG_TYPE",
+              "must be \"key:\" and the id of an API key, or \"jwt:\" and 32 hex digits");
+      } else if (!principals.insert(*principal).second) {
+        fault(pointer, "DUPLICATE", fmt::format("\"{}\" is there twice", *principal));
+      }
+    }
+    return {principals.begin(), principals.end()};
+  }
+
+  /// As auth::Caller::principal writes it; nothing if `text` is no principal.
+  static std::optional<std::string> principal_of(std::string_view text) {
+    constexpr std::string_view kKey = "key:";
+    constexpr std::string_view kToken = "jwt:";
+    if (text.starts_with(kKey)) {
+      const auto id = parse_id(text.substr(kKey.size()));
+      return id ? std::optional("key:" + id->uuid()) : std::nullopt;
+    }
+    const std::string hex = text.starts_with(kToken) ? lower_case(text.substr(kToken.size())) : "";
+    const bool is_hash =
+        hex.size() == 32 && hex.find_first_not_of("0123456789abcdef") == std::string::npos;
+    return is_hash ? std::optional("jwt:" + hex) : std::nullopt;
   }
 
   void fault(std::string pointer, std::string_view code, std::string message) {

@@ -24,7 +24,7 @@ struct CheckedConfig {
   std::vector<SecretUse> secrets;             ///< Pointers from the root of the config.
   std::vector<BranchUse> branches;            ///< Of a decision.
   bool calls_outside = false;  ///< Its effect leaves the process: retried by default.
-  bool waits_long = false;     ///< Longer than kLongWaitSeconds.
+  bool waits_long = false;     ///< Longer than kLongWaitSeconds, or for a person.
 };
 
 /// Longer waits need a time limit of the run (CONTRACT.md section 3).

@@ -27,7 +27,7 @@ class Adapter {
 
   json::Value adapt(const json::Value& step, std::size_t index) {
     sent_ = json::join("/steps", index);
-    const bool is_agent_action = !names_step_type(step.string_or("action"));
+    const bool is_agent_action = !step_type_of(step.string_or("action"));
     json::Object result;
     for (const auto& [key, value] : step.as_object()) {
       const bool becomes_config =

@@ -29,7 +29,8 @@ constexpr std::int64_t kParallelDefault = 10;
 constexpr std::int64_t kCompensationSeconds = 60;
 
 /// What has no items: a step that others stand on branches of, or that is a wait itself.
-constexpr auto kWithoutItems = std::to_array<StepType>({StepType::kDecision, StepType::kWait});
+constexpr auto kWithoutItems =
+    std::to_array<StepType>({StepType::kDecision, StepType::kWait, StepType::kApproval});
 /// What can undo: it acts, or makes a value, and waits for no person.
 constexpr auto kUndoing =
     std::to_array<StepType>({StepType::kTransform, StepType::kLlmInference, StepType::kToolCall,
@@ -119,11 +120,6 @@ class StepChecker {
                                  type->as_string()));
     }
     if (out_.type) return;
-    if (names_step_type(type->as_string())) {
-      members_.fault("type", "NOT_SUPPORTED",
-                     fmt::format("the step type \"{}\" is not supported yet", type->as_string()));
-      return;
-    }
     members_.fault(
         "type", "UNKNOWN_TYPE",
         fmt::format("no step type \"{}\"{}{} allowed: {}", shown(type->as_string()),

@@ -15,10 +15,4 @@ std::optional<StepType> step_type_of(std::string_view name) {
   return static_cast<StepType>(found - kStepTypeNames.begin());
 }
 
-bool names_step_type(std::string_view name) {
-  return step_type_of(name).has_value() ||
-         std::find(kUnsupportedStepTypes.begin(), kUnsupportedStepTypes.end(), name) !=
-             kUnsupportedStepTypes.end();
-}
-
 }  // namespace avow::workflow

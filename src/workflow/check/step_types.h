@@ -9,15 +9,10 @@
 
 namespace avow::workflow {
 
-inline constexpr std::array<std::string_view, 9> kStepTypeNames = {
-    "transform", "decision", "llm_inference", "tool_call",    "guardrail_check",
-    "webhook",   "agent",    "wait",          "orchestration"};
-
-/// Of the types that the language names and this version refuses.
-inline constexpr std::array<std::string_view, 1> kUnsupportedStepTypes = {"approval"};
+inline constexpr std::array<std::string_view, 10> kStepTypeNames = {
+    "transform", "decision", "llm_inference", "tool_call",     "guardrail_check",
+    "webhook",   "agent",    "wait",          "orchestration", "approval"};
 
 std::optional<StepType> step_type_of(std::string_view name);
-/// Whether `name` is a built-in type, supported or not.
-bool names_step_type(std::string_view name);
 
 }  // namespace avow::workflow
