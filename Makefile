@@ -26,9 +26,8 @@ test-interop: build ## logs and receipts, given to tools of others (fetches them
 test-quick: build ## the tests of the release alone
 	@ctest --test-dir build/release -j$(JOBS) --output-on-failure
 
-soak: build ## kill -9 at each of the first 500 writes of a server, at every moment (an hour)
-	@for seed in 0 1 2 3; do AVOW_CRASH_SEED=$$seed AVOW_CRASH_CYCLES=1000 \
-	  build/release/tests_crash --gtest_filter='KillMinusNineAtAWrite.*' || exit 1; done
+soak: build ## 10 000 kills and losses of power, and an hour of simulation (hours; scripts/soak)
+	@scripts/soak build/release
 
 check: test ## make test, and clang-tidy over every source (long)
 	@tools/check_tidy.sh build/release

@@ -257,6 +257,7 @@ void Lane::process(Actor& actor) {
   std::optional<store::IdempotentAnswer> answer;
   const std::uint32_t first_seq = machine.state().seq + 1;
   const bool is_new = machine.state().seq == 0;
+  const std::size_t held_before = machine.slots_held();
   actor.slots += engine_.slots_.acquire(actor.tenant, machine.slots_usable());
   while (!actor.queue.empty() && pending->inputs.size() < kInputsPerCommitMax) {
     // One answer a commit: it belongs to its change alone.
@@ -292,9 +293,10 @@ void Lane::process(Actor& actor) {
                                   Outcome{machine.state().status, std::move(reaction.grant)});
     pending->inputs.push_back(std::move(queued));
   }
+  // Until it is durable that a call has ended, a crash leaves it under way: it keeps its slot.
+  keep_slots(actor, std::max(held_before, machine.slots_held()));
   if (events.empty() && pending->tasks.empty() && !answer) {
     // Nothing happened: nothing to make durable.
-    settle_slots(actor);
     for (auto& [done, outcome] : pending->answers) {
       if (done) done(std::move(outcome));
     }
@@ -415,7 +417,7 @@ void Lane::committed(RunId run, const Result<void>& done, const std::shared_ptr<
 void Lane::go_on(Actor& actor, Pending& pending) {
   const RunId run = actor.id;
   actor.commits_failed = 0;
-  settle_slots(actor);
+  keep_slots(actor, actor.machine->slots_held());
   {
     const MutexLock lock(engine_.mutex_);
     engine_.figures_.events += pending.events;
@@ -510,13 +512,11 @@ void Lane::dispatch(Actor& actor, Call call) {
 
 // ---------------------------------------------------------------------------------------- slots
 
-/// Gives back the slots that the turn did not use. Only when it is durable: a crash before leaves
-/// the calls that held them under way.
-void Lane::settle_slots(Actor& actor) {
-  const std::size_t held = actor.machine->slots_held();
-  if (actor.slots <= held) return;
-  engine_.slots_.release(actor.tenant, actor.slots - held);
-  actor.slots = held;
+/// Gives the others back.
+void Lane::keep_slots(Actor& actor, std::size_t count) {
+  if (actor.slots <= count) return;
+  engine_.slots_.release(actor.tenant, actor.slots - count);
+  actor.slots = count;
 }
 
 void Lane::wait_for_slot(Actor& actor) {

@@ -131,7 +131,7 @@ class Lane {
   void ask_parent(const ParentOf& kin);
   [[nodiscard]] Result<bool> is_awaited(const ParentOf& kin) const;
 
-  void settle_slots(Actor& actor);
+  void keep_slots(Actor& actor, std::size_t count);
   void wait_for_slot(Actor& actor);
   void arm_on_strand(RunId run, TenantId tenant, Time wake_at);
   void disarm(RunId run);

@@ -7,8 +7,12 @@
 
 namespace avow::engine {
 
-inline constexpr std::array<std::uint64_t, 2> kFailedSeeds = {
-    1,
+inline constexpr std::array<std::uint64_t, 6> kFailedSeeds = {
+    // More calls than slots: after a start, runs got slots that others held (docs/decisions/0045).
+    25, 145, 260,
+    // The same, where a slot was given back before the end of its call was written.
+    380,
+    952,   // a fallback model's call left before the one that had run out of time was cancelled
     1235,  // a call left before the one that it took its slot from was cancelled
 };
 

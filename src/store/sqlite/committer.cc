@@ -205,6 +205,7 @@ void Committer::forget_if_due() {
 /// After it no file holds anything that was replaced before it.
 Result<void> Committer::empty_log(Duration wait) {
   auto emptied = connection_->checkpoint(Connection::Checkpoint::kTruncate, wait);
+  if (emptied) emptied = connection_->sync_log();
   if (emptied) {
     // It holds pages as they were before they were scrubbed on their way into the file, and would
     // write them into the log once more.

@@ -212,11 +212,26 @@ Result<void> Connection::checkpoint(Checkpoint kind, Duration wait) {
   return {};
 }
 
+Result<void> Connection::sync_log() {
+  sqlite3_file* const log = log_file();
+  if (log == nullptr) return {};
+  const int code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  if (code != SQLITE_OK) return error(code, File::kLog);
+  return {};
+}
+
 void Connection::drop_cache() { static_cast<void>(sqlite3_db_release_memory(db_)); }
 
 bool Connection::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
 std::int64_t Connection::last_rowid() const { return sqlite3_last_insert_rowid(db_); }
 int Connection::changes() const { return sqlite3_changes(db_); }
+
+/// Null: it is not open.
+sqlite3_file* Connection::log_file() {
+  sqlite3_file* log = nullptr;
+  sqlite3_file_control(db_, nullptr, SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log));
+  return log != nullptr && log->pMethods != nullptr ? log : nullptr;
+}
 
 int Connection::last_errno(File file) {
   // sqlite3_system_errno() is not set by a COMMIT that fails: asked of the file itself.
@@ -225,9 +240,8 @@ int Connection::last_errno(File file) {
     sqlite3_file_control(db_, nullptr, SQLITE_FCNTL_LAST_ERRNO, &last);
     return last;
   }
-  sqlite3_file* log = nullptr;
-  sqlite3_file_control(db_, nullptr, SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log));
-  if (log == nullptr || log->pMethods == nullptr) return 0;
+  sqlite3_file* const log = log_file();
+  if (log == nullptr) return 0;
   log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &last);
   return last;
 }

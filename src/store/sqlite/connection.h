@@ -16,6 +16,7 @@
 #include "base/time.h"
 
 struct sqlite3;
+struct sqlite3_file;
 struct sqlite3_stmt;
 
 namespace avow::store {
@@ -103,7 +104,10 @@ class Connection {
   static constexpr Duration kBusyWait = std::chrono::seconds(2);
   /// Moves what the write-ahead log holds into the file. kPassive takes what no reader is in the
   /// way of; kTruncate waits for readers (for `wait`, then kUnavailable) and empties the log.
+  /// SQLite does not sync that it is empty: a loss of power may bring back what it held.
   Result<void> checkpoint(Checkpoint kind, Duration wait = kBusyWait);
+  /// Makes it durable how long the write-ahead log is.
+  Result<void> sync_log();
   /// Forgets the pages it has read: those of the file take their place.
   void drop_cache();
   /// Length of the write-ahead log after the last commit of this connection.
@@ -135,6 +139,7 @@ class Connection {
   /// Of a statement, which writes to the log, or of a checkpoint, which writes to the main file.
   enum class File { kLog, kMain };
   Error error(int code, File written = File::kLog);
+  sqlite3_file* log_file();
   int last_errno(File file);
 
   sqlite3* db_ = nullptr;
