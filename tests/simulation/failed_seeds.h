@@ -8,7 +8,7 @@
 namespace avow::engine {
 
 inline constexpr std::array<std::uint64_t, 6> kFailedSeeds = {
-    // More calls than slots: after a start, runs got slots that others held (docs/decisions/0045).
+    // More calls than slots: after a start, runs got slots that others held (docs/decisions/0032).
     25, 145, 260,
     // The same, where a slot was given back before the end of its call was written.
     380,
