@@ -198,7 +198,8 @@ TEST_F(Refusals, OfDefinitionsThatCannotWork) {
            {"unknown type", 422, "/steps/0/type", kCreate,
             steps(R"([{"name": "a", "type": "magic", "config": {}}])")},
            {"items of a wait", 422, "/steps/0/for_each", kCreate,
-            steps(R"([{"name": "a", "for_each": "[1]", "type": "wait", "config": {"seconds": 1}}])")},
+            steps(
+                R"([{"name": "a", "for_each": "[1]", "type": "wait", "config": {"seconds": 1}}])")},
            {"bad expression", 422, "/steps/0/config/output", kCreate,
             steps(R"([{"name": "a", "type": "transform", "config": {"output": "${{ 1 + }}"}}])")},
            {"a step that is not before", 422, "/steps/0/config/output", kCreate,
