@@ -114,6 +114,7 @@ void Simulation::live_until_the_kill() {
   // written and its answer under way; or at any time.
   const std::uint64_t way = chance_.below(3);
   if (way == 0) world_->crash_points.kill_at(1 + chance_.below(60));
+  const auto any_run = [this] { return runs_[chance_.below(runs_.size())].id; };
   work_for_a_while();
   decide_for_a_while();
   if (way == 1) {
@@ -124,7 +125,6 @@ void Simulation::live_until_the_kill() {
   } else {
     world_->scheduler.run_for(Duration(static_cast<std::int64_t>(chance_.below(15'000))));
   }
-  const auto any_run = [this] { return runs_[chance_.below(runs_.size())].id; };
   if (chance_.below(3) == 0) world_->tell(any_run(), PauseRequested{"key:test", "look at it"});
   if (chance_.below(3) == 0) world_->tell(any_run(), ResumeRequested{"key:test", ""});
   if (chance_.below(4) == 0) {
@@ -222,6 +222,9 @@ void Simulation::watch_runs() {
 
 void Simulation::depart(const Call& call) {
   EngineWorld& world = *world_;
+  // A model's call then ends in a run that is paused.
+  if (call.kind == CallKind::kModel && !outside_.is_calm && chance_.below(8) == 0)
+    world.tell(call.id.run, PauseRequested{"key:test", "while it thinks"});
   Departure departure{.call = call,
                       .process = world.made_before.size(),
                       .under_way_of_tenant = world.runner.under_way(call.tenant) + 1,
