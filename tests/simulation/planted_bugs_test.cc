@@ -357,6 +357,14 @@ void an_engine_that_had_another_run() {
   }));
 }
 
+void a_follower_who_is_told_too_early() {
+  expect_found<WhoFollowsIsToldWhatIsDurable>(in_a_run([](RunStory& run) {
+    if (run.told.empty()) return false;
+    ++run.told.front().seq;
+    return true;
+  }));
+}
+
 void a_recovery_that_forgets_runs() {
   Bug bug;
   bug.in_the_world = [](EngineWorld& world) { world.faults.hides_open_runs = true; };
@@ -451,6 +459,7 @@ TEST(PlantedBugs, AreFoundForEveryPromise) {
       {"a run that is lost", a_run_that_is_lost},
       {"a row that stays behind", a_row_that_stays_behind},
       {"an engine that had another run", an_engine_that_had_another_run},
+      {"a follower who is told too early", a_follower_who_is_told_too_early},
       {"a recovery that forgets runs", a_recovery_that_forgets_runs},
       {"a slot that leaks", a_slot_that_leaks},
       {"an end without a proof", an_end_without_a_proof},

@@ -712,6 +712,25 @@ class TheEngineHadWhatTheStoreHas : public RunPromise {
   }
 };
 
+class WhoFollowsIsToldWhatIsDurable : public RunPromise {
+ public:
+  WhoFollowsIsToldWhatIsDurable()
+      : RunPromise("who follows a run is told of what the store has by then, each time of more") {}
+  [[nodiscard]] Fault judge_run(const RunStory& run) const override {
+    const Told* before = nullptr;
+    for (const Told& told : run.told) {
+      if (told.seq != told.stored)
+        return fmt::format("told of {} events, stored were {}", told.seq, told.stored);
+      if (told.is_over != told.has_ended) return "told of another end";
+      const bool is_same_process = before != nullptr && before->process == told.process;
+      if (is_same_process && told.seq <= before->seq)
+        return fmt::format("told of event {} after event {}", told.seq, before->seq);
+      before = &told;
+    }
+    return std::nullopt;
+  }
+};
+
 class NothingAcknowledgedIsLost : public Promise {
  public:
   NothingAcknowledgedIsLost() : Promise("nothing acknowledged is lost") {}

@@ -209,9 +209,35 @@ void Simulation::decide_for_a_while() {
 
 // ----------------------------------------------------------------------------------- witnesses
 
-/// Watches go with their process.
+/// Notes what it is told of one run, and what the store has then.
+class Simulation::Witness : public Follower {
+ public:
+  Witness(Simulation& simulation, RunId run) : simulation_(simulation), run_(run) {}
+  void on_events(std::uint32_t seq, bool is_over) override {
+    testing::EngineWorld& world = *simulation_.world_;
+    const auto journal = world.store.read_journal(run_, 0, store::kSeqMax);
+    std::uint32_t stored = 0;
+    for (const store::Segment& segment : *journal) stored += segment.count;
+    simulation_.told_[run_].push_back(
+        {.process = world.made_before.size(),
+         .seq = seq,
+         .is_over = is_over,
+         .stored = stored,
+         .has_ended = is_terminal(world.store.get_run(run_)->status)});
+  }
+  void on_text(const SpokenText&) override {}
+  void on_stop() override {}
+
+ private:
+  Simulation& simulation_;
+  const RunId run_;
+};
+
+/// Watches and followers go with their process.
 void Simulation::watch_runs() {
   for (const auto& run : runs_) {
+    if (followed_.emplace(run.id, world_->made_before.size()).second)
+      world_->engine->follow(run.id, std::make_shared<Witness>(*this, run.id));
     if (had_.contains(run.id)) continue;
     had_.emplace(run.id, nullptr);
     world_->engine->watch(
@@ -286,6 +312,7 @@ std::vector<Broken> Simulation::judge(std::optional<Time> calm_since) {
   for (RunStory& run : story.runs) {
     run.departures = departures_[run.row.id];
     run.answers = outside_.given(run.row.id);
+    run.told = told_[run.row.id];
     run.had = had_[run.row.id];
     for (const Event& event : run.events) event_types_.insert(event.type);
   }

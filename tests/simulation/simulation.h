@@ -41,6 +41,8 @@ class Simulation {
   [[nodiscard]] const testing::CrashPoints& crash_points() const { return world_->crash_points; }
 
  private:
+  class Witness;
+
   void write_child_workflows();
   [[nodiscard]] std::vector<Asked> all_asked();
   [[nodiscard]] std::vector<store::RunRow> runs_of(TenantId tenant);
@@ -72,6 +74,8 @@ class Simulation {
   std::vector<Rest> rests_;
   std::map<RunId, std::vector<Departure>> departures_;
   std::map<RunId, std::shared_ptr<const EndedRun>> had_;
+  std::set<std::pair<RunId, std::size_t>> followed_;  ///< In which process.
+  std::map<RunId, std::vector<Told>> told_;
   std::set<std::string> event_types_;
 };
 

@@ -36,6 +36,7 @@ inline const Specification& specification() {
     list.push_back(std::make_unique<NothingAcknowledgedIsLost>());
     list.push_back(std::make_unique<TheRowIsWhatTheJournalSays>());
     list.push_back(std::make_unique<TheEngineHadWhatTheStoreHas>());
+    list.push_back(std::make_unique<WhoFollowsIsToldWhatIsDurable>());
     list.push_back(std::make_unique<EveryRunEndsInTime>());
     list.push_back(std::make_unique<NothingIsLeftOver>());
     list.push_back(std::make_unique<AFinishedRunHasOneProof>());

@@ -52,6 +52,15 @@ struct Asked {
   bool is_acknowledged = false;
 };
 
+/// What who followed a run was told of its journal.
+struct Told {
+  std::size_t process = 0;  ///< From 0.
+  std::uint32_t seq = 0;    ///< Up to here.
+  bool is_over = false;
+  std::uint32_t stored = 0;  ///< The last event that the store had at that very moment,
+  bool has_ended = false;    ///< and whether it was the run's last.
+};
+
 /// A run of which the store has something.
 struct RunStory {
   Asked asked;
@@ -65,6 +74,7 @@ struct RunStory {
   std::vector<Departure> departures;  ///< In the order of time.
   /// What peers answered with success, by effect key, whether or not it arrived.
   std::map<std::string, std::vector<json::Value>> answers;
+  std::vector<Told> told;               ///< In the order of time.
   std::shared_ptr<const EndedRun> had;  ///< As the engine had it when it ended; null: never told.
 };
 
@@ -150,6 +160,7 @@ inline Story read_story(testing::EngineWorld& world, std::vector<Asked> asked) {
                           .statements = statements[one.run.value],
                           .departures = {},
                           .answers = {},
+                          .told = {},
                           .had = nullptr});
   }
   story.asked = std::move(asked);
