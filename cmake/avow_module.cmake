@@ -11,7 +11,9 @@ set(AVOW_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=: address,undef
 
 find_program(AVOW_CCACHE ccache)
 if(AVOW_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${AVOW_CCACHE})
+  # Paths count from the build folder, so that every checkout on a machine shares its objects.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}
+      CCACHE_NOHASHDIR=1 ${AVOW_CCACHE})
 endif()
 find_program(AVOW_MOLD mold)
 if(AVOW_MOLD)
