@@ -227,7 +227,7 @@ async def answer_slowly(reader, writer):
             await asyncio.sleep(0.005)
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
                          b"Content-Type: application/json\r\n\r\n{}")
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
         writer.close()
 
 
@@ -246,7 +246,7 @@ async def kill(server, options):
                 await asyncio.sleep(0.02)
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
                              b"Content-Type: application/json\r\n\r\n{}")
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.close()
 
     stub = await asyncio.start_server(note, "127.0.0.1", 0)
