@@ -17,7 +17,7 @@ build: build/release/build.ninja ## the release and its tests, in build/release
 	@scripts/setup
 	@ninja -C build/release -j$(JOBS)
 
-test: ## everything that must hold: checks, all tests, sanitizers (under 15 minutes)
+test: ## everything that must hold: checks, all tests, sanitizers (long the first time, then ccache helps)
 	@scripts/test
 
 test-interop: build ## logs and receipts, given to tools of others (fetches them; docs/interop.md)
